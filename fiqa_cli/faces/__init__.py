@@ -1,0 +1,1 @@
+"""From an image to aligned face crops: detection, choice of face, alignment."""

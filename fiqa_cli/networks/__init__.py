@@ -1,0 +1,1 @@
+"""Plain torch networks, with the parameter names of the official implementations."""

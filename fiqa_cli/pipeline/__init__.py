@@ -1,0 +1,1 @@
+"""Read, align, batch, score, write."""

@@ -1,0 +1,1 @@
+"""The row of a report: its readers, writers and filters."""

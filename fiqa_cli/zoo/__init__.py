@@ -1,0 +1,1 @@
+"""The models fiqa knows: registry, download, verification, loading."""
