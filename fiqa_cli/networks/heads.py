@@ -1,6 +1,20 @@
 """Quality heads on a recogniser's embedding, and the two networks that carry them."""
 
+from typing import Protocol
+
 from torch import Tensor, nn
+
+
+class QualityNetwork(Protocol):
+    """A recogniser with a quality head, whatever the official names of the two."""
+
+    @property
+    def recogniser(self) -> nn.Module:
+        """Maps crops `[N, 3, 112, 112]` in [-1, 1] to embeddings `[N, 512]`."""
+
+    @property
+    def head(self) -> nn.Module:
+        """Maps embeddings `[N, 512]` to qualities `[N, 1]`."""
 
 
 class MLPHead(nn.Module):
@@ -28,6 +42,16 @@ class EDifFIQANetwork(nn.Module):
         self.base_model = recogniser
         self.mlp = MLPHead()
 
+    @property
+    def recogniser(self) -> nn.Module:
+        """The backbone, `base_model`."""
+        return self.base_model
+
+    @property
+    def head(self) -> nn.Module:
+        """The regressor, `mlp`."""
+        return self.mlp
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         embedding = self.base_model(x)
         return embedding, self.mlp(embedding).flatten()
@@ -43,6 +67,16 @@ class DifFIQARNetwork(nn.Module):
         super().__init__()
         self.base = recogniser
         self.linear = nn.Linear(512, 1)
+
+    @property
+    def recogniser(self) -> nn.Module:
+        """The backbone, `base`."""
+        return self.base
+
+    @property
+    def head(self) -> nn.Module:
+        """The regressor, `linear`."""
+        return self.linear
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         embedding = self.base(x)

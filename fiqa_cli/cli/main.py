@@ -1,0 +1,86 @@
+"""The `fiqa` command: its subcommands and its exit codes."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fiqa_cli import __version__
+from fiqa_cli.cli import filter, models, samples, score
+from fiqa_cli.cli.console import complain
+from fiqa_cli.cli.settings import read_settings
+from fiqa_cli.errors import FiqaError
+
+DONE, USAGE, INTERRUPTED = 0, 2, 130
+
+app = typer.Typer(
+    name="fiqa",
+    help="Face image quality assessment in batches: how well will each face serve a recogniser?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("score")(score.score)
+app.command("filter")(filter.filter_)
+app.add_typer(models.app, name="models")
+app.command("samples")(samples.samples)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fiqa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    commands: dict[str, Any] = context.command.commands  # type: ignore[attr-defined]
+    options = {
+        name: [option.name for option in command.params if option.param_type_name == "option"]
+        for name, command in commands.items()
+    }
+    context.default_map = read_settings(Path.cwd(), options)
+
+
+def main() -> None:
+    """Run the command line and exit with its code; every error is one line on stderr."""
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`): not an error. Python would complain about the
+        # unwritten rest once more at exit, so it gets somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except FiqaError as error:
+        complain(str(error))
+        code = USAGE
+    except Exception as error:
+        if os.environ.get("FIQA_DEBUG"):
+            raise
+        complain(_line(error))
+        code = USAGE
+    sys.exit(code or DONE)
+
+
+def _line(error: Exception) -> str:
+    if hasattr(error, "format_message"):  # a usage error, found while parsing the command line
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "fiqa"
+        return f"{error.format_message()} (see '{command} --help')"
+    return (
+        f"unexpected {type(error).__name__}: {error} "
+        "(please report this; FIQA_DEBUG=1 shows where it happened)"
+    )

@@ -1,0 +1,32 @@
+"""`fiqa samples`: photos to try fiqa on."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fiqa_cli.cli.console import console
+
+
+def samples(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made if it does not exist.")],
+) -> None:
+    """Write sample photos: a group, an astronaut, a cat, and worse and worse copies.
+
+    The copies are blurred, small, noisy and dark in four grades each, 1 mild and 4 strong. The
+    paths go to stdout, one a line, as 'fiqa score -' reads them.
+    """
+    from fiqa_cli.samples import write_samples
+
+    count = 0
+    for path in write_samples(folder):
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        count += 1
+    console.print(
+        f"{count} photos written to {folder}; next: fiqa score {shlex.quote(str(folder))}",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,126 @@
+"""A small single-shot face detector after SCRFD (Guo et al., 2021), with regular convolutions.
+
+Three levels at strides 8, 16 and 32, two anchors per location. An anchor has a centre (the pixel
+at its cell's top-left corner) and no shape: boxes are four distances and landmarks five offsets
+from the centre, all in units of the stride, as insightface's `SCRFD` class decodes them.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STRIDES = (8, 16, 32)
+ANCHORS = 2
+
+
+class Predictions(NamedTuple):
+    """Raw outputs of all levels concatenated, stride 8 first; rows ordered (y, x, anchor)."""
+
+    logits: Tensor
+    """`[N, A]`: face logit of every anchor."""
+    distances: Tensor
+    """`[N, A, 4]`: left, top, right, bottom, in strides."""
+    landmarks: Tensor
+    """`[N, A, 10]`: x, y of five landmarks relative to the centre, in strides."""
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch normalisation, ReLU."""
+    padding = (kernel - stride + 1) // 2 if kernel > 1 else 0
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions, through `hidden` channels, around an identity."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.first = conv(channels, hidden)
+        self.second = nn.Sequential(
+            nn.Conv2d(hidden, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)), inplace=True)
+
+
+class Head(nn.Module):
+    """One 3×3 convolution, then 1×1 predictions."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.trunk = conv(channels, channels)
+        self.score = nn.Conv2d(channels, ANCHORS, 1)
+        self.box = nn.Conv2d(channels, ANCHORS * 4, 1)
+        self.landmark = nn.Conv2d(channels, ANCHORS * 10, 1)
+        with torch.no_grad():
+            # Prior face probability 0.01 (focal loss, Lin et al., 2017): no flood of negatives.
+            self.score.bias.fill_(-4.6)  # type: ignore[union-attr]
+            # Half the side of a middling face of each anchor: boxes are never empty at first.
+            self.box.bias.copy_(torch.tensor([1.0, 2.0]).repeat_interleave(4))  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = self.trunk(x)
+        score, box, landmark = (
+            y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, width)
+            for y, width in ((self.score(x), 1), (self.box(x), 4), (self.landmark(x), 10))
+        )
+        return score, box, landmark
+
+
+class Scrfd(nn.Module):
+    """Backbone, top-down pyramid and one head per level.
+
+    Input `[N, 3, H, W]` RGB, (x − 127.5) / 128, H and W multiples of 32. `widths` are the
+    channels at strides 4, 8, 16, 32, `pyramid` those of the levels at strides 8, 16, 32.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int] = (24, 32, 48, 80),
+        pyramid: tuple[int, int, int] = (32, 48, 64),
+    ) -> None:
+        super().__init__()
+        stem, low, middle, high = widths
+        # One 6×6 convolution of stride 4: half the time of the usual two 3×3 of stride 2.
+        self.stem = conv(3, stem, 6, 4)
+        self.stage8 = nn.Sequential(conv(stem, low, 3, 2), Residual(low, low // 2))
+        self.stage16 = nn.Sequential(conv(low, middle, 3, 2), Residual(middle, middle))
+        self.stage32 = nn.Sequential(
+            conv(middle, high, 3, 2), Residual(high, high), Residual(high, high)
+        )
+        self.laterals = nn.ModuleList(
+            conv(width, channels, 1) for width, channels in zip(widths[1:], pyramid, strict=True)
+        )
+        self.narrowings = nn.ModuleList(
+            conv(above, below, 1) for below, above in itertools.pairwise(pyramid)
+        )
+        self.heads = nn.ModuleList(Head(channels) for channels in pyramid)
+
+    def levels(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Logits `[N, A, 1]`, distances `[N, A, 4]`, landmarks `[N, A, 10]` of each level."""
+        x = self.stem(x)
+        features = []
+        for stage, lateral in zip(
+            (self.stage8, self.stage16, self.stage32), self.laterals, strict=True
+        ):
+            x = stage(x)
+            features.append(lateral(x))
+        for below in (1, 0):
+            above = self.narrowings[below](features[below + 1])
+            features[below] = features[below] + F.interpolate(above, scale_factor=2.0)
+        return [head(y) for head, y in zip(self.heads, features, strict=True)]
+
+    def forward(self, x: Tensor) -> Predictions:
+        """Return the predictions of all levels, for training."""
+        logits, distances, landmarks = zip(*self.levels(x), strict=True)
+        return Predictions(
+            torch.cat(logits, 1).squeeze(-1), torch.cat(distances, 1), torch.cat(landmarks, 1)
+        )

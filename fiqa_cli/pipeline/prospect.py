@@ -1,0 +1,124 @@
+"""From an image file to prospects: rows that lack their quality only, with the crop to score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiqa_cli.faces.alignment import CROP_SIZE, align
+from fiqa_cli.faces.choice import FaceChoice, choose
+from fiqa_cli.faces.detector import Detector
+from fiqa_cli.faces.face import LANDMARK_COLUMNS, Face
+from fiqa_cli.records.row import Row
+from fiqa_cli.sources.decode import UnreadableImage, decode
+from fiqa_cli.sources.listing import Entry
+
+MIN_IMAGE_SIDE = 16
+"""Pixels; no face in a smaller image has a quality worth the name."""
+
+
+@dataclass(slots=True)
+class Prospect:
+    """A row of the report and, if there is something to score, its crop."""
+
+    row: Row
+    crop: NDArray[np.uint8] | None = None
+    """uint8 `[112, 112, 3]` RGB."""
+    resized: bool = False
+    """Whether an aligned crop came in another size than 112×112."""
+
+
+def photo_prospects(
+    entry: Entry,
+    detector: Detector,
+    choice: FaceChoice = FaceChoice.ALL,
+    min_face: int = 0,
+    details: bool = False,
+) -> list[Prospect]:
+    """Detect, choose and align the faces of a photo: one prospect each, or one without a crop.
+
+    A face whose box is narrower than `min_face` pixels is reported as too small. Never raises for
+    anything in the file: what goes wrong is in the row's status and error.
+    """
+    image = _read(entry)
+    if isinstance(image, Row):
+        return [Prospect(image)]
+    try:
+        faces = choose(detector.detect(image), choice)
+    except Exception as error:
+        return [Prospect(_row(entry, image, "failed", f"detection: {_line(error)}"))]
+    if not faces:
+        return [Prospect(_row(entry, image, "no-face"))]
+    return [
+        _face_prospect(entry, image, face, number, min_face, details)
+        for number, face in enumerate(faces)
+    ]
+
+
+def crop_prospects(entry: Entry) -> list[Prospect]:
+    """Take an image as an aligned crop; resized to 112×112 if it has another size.
+
+    Bilinear by Pillow, which averages when it shrinks, as the reference implementations do.
+    """
+    from PIL import Image
+
+    image = _read(entry)
+    if isinstance(image, Row):
+        return [Prospect(image)]
+    row = _row(entry, image)
+    if image.shape[:2] == (CROP_SIZE, CROP_SIZE):
+        return [Prospect(row, image)]
+    size = (CROP_SIZE, CROP_SIZE)
+    crop = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    return [Prospect(row, np.asarray(crop), resized=True)]
+
+
+def _read(entry: Entry) -> NDArray[np.uint8] | Row:
+    if entry.reason:
+        return Row(entry.path, status="unreadable", error=entry.reason)
+    try:
+        image = decode(entry.path)
+    except UnreadableImage as error:
+        return Row(entry.path, status="unreadable", error=str(error))
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_IMAGE_SIDE:
+        return _row(entry, image, "too-small", f"image of {width}x{height} pixels")
+    return image
+
+
+def _face_prospect(
+    entry: Entry,
+    image: NDArray[np.uint8],
+    face: Face,
+    number: int,
+    min_face: int,
+    details: bool,
+) -> Prospect:
+    row = _row(entry, image)
+    row.face = number
+    row.det_score = face.score
+    row.x1, row.y1, row.x2, row.y2 = map(float, face.box)
+    row.inter_eye = face.inter_eye
+    if details:
+        row.details = dict(zip(LANDMARK_COLUMNS, face.landmarks.ravel().tolist(), strict=True))
+    if face.side < min_face:
+        row.status = "too-small"
+        row.error = f"face of {face.side:.0f} pixels"
+        return Prospect(row)
+    try:
+        return Prospect(row, align(image, face.landmarks))
+    except ValueError as error:
+        row.status = "failed"
+        row.error = f"alignment: {error}"
+        return Prospect(row)
+
+
+def _row(entry: Entry, image: NDArray[np.uint8], status: str = "ok", error: str = "") -> Row:
+    height, width = image.shape[:2]
+    return Row(entry.path, status=status, width=width, height=height, error=error)
+
+
+def _line(error: Exception) -> str:
+    """The first line of what a library says went wrong."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,1 @@
+"""How the built-in face detector `scrfd-n` is labelled, trained, exported and evaluated."""

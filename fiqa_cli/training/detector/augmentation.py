@@ -1,0 +1,153 @@
+"""Training canvases: mosaics of warped photos and negatives, with the faces in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiqa_cli.training.detector.degradation import degrade
+from fiqa_cli.training.detector.labels import Faces, Floats, mirror
+from fiqa_cli.training.detector.negatives import draw_negative
+
+Image = NDArray[np.uint8]
+
+GRIDS = (1, 2, 3, 4)
+GRID_CHANCES = (0.4, 0.3, 0.2, 0.1)
+LEAST_FACE = 8.0
+"""Side in effective pixels below which a face is neither demanded nor punished."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What canvases are made of: photos (BGR) with their faces, and pictures without any."""
+
+    photos: Sequence[Image]
+    faces: Sequence[Faces]
+    negatives: Sequence[Image]
+
+
+def warp_faces(faces: Faces, matrix: Floats, angle: float) -> Faces:
+    """Map faces by the similarity `matrix [2, 3]` that turns by `angle` radians.
+
+    The box of a turned face keeps its shape about its moved centre: its corners would span a
+    box that is too large.
+    """
+    scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
+    halves = (faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2 * scale
+    # A head is taller than wide; a turn mixes the two sides.
+    cosine, sine = np.cos(angle) ** 2, np.sin(angle) ** 2
+    halves = halves * cosine + halves[:, ::-1] * sine
+    boxes = np.concatenate([centres - halves, centres + halves], 1).astype(np.float32)
+    landmarks = (faces.landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    return Faces(boxes, landmarks, faces.scores)
+
+
+def clip_faces(faces: Faces, x: int, y: int, width: int, height: int) -> Faces:
+    """Clip boxes to the cell at (x, y); a face less than 0.65 visible becomes doubtful.
+
+    Doubtful faces get a score of 0.3, those less than 0.15 visible are dropped.
+    """
+    low, high = np.array([x, y]), np.array([x + width, y + height])
+    clipped = np.concatenate(
+        [faces.boxes[:, :2].clip(low, high), faces.boxes[:, 2:].clip(low, high)], 1
+    )
+    area = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1)
+    visible = (clipped[:, 2:] - clipped[:, :2]).prod(1) / np.maximum(area, 1e-6)
+    scores = np.where(visible < 0.65, np.minimum(faces.scores, 0.3), faces.scores)
+    kept = Faces(clipped.astype(np.float32), faces.landmarks, scores.astype(np.float32))
+    return kept.select(visible >= 0.15)
+
+
+def fill_cell(
+    canvas: Image, cell: tuple[int, int, int, int], sources: Sources, rng: np.random.Generator
+) -> Faces:
+    """Warp a random photo or negative into the cell (x, y, width, height) of `canvas`.
+
+    A photo is scaled so that one of its faces is 0.12 to 1 times the cell's shorter side. One
+    cell in eight shows a negative, one in sixteen a part of a photo wherever that falls.
+    """
+    import cv2
+
+    x, y, width, height = cell
+    side = min(width, height)
+    draw = rng.random()
+    none = Faces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0))
+    if draw < 1 / 8:
+        photo, faces = draw_negative(rng, sources.negatives), none
+    else:
+        index = int(rng.integers(len(sources.photos)))
+        photo, faces = sources.photos[index], sources.faces[index]
+    if rng.random() < 0.5:
+        photo, faces = np.ascontiguousarray(photo[:, ::-1]), mirror(faces, photo.shape[1])
+    if draw < 3 / 16 or not len(faces):
+        anchor = rng.uniform(0, 1, 2) * photo.shape[1::-1]
+        scale = side / max(photo.shape[:2]) * 2 ** rng.uniform(-0.5, 2.5)
+        target = np.array([x + width / 2, y + height / 2])
+    else:
+        box = faces.boxes[int(rng.integers(len(faces)))]
+        anchor = (box[:2] + box[2:]) / 2
+        size = float(np.sqrt(np.prod(box[2:] - box[:2])))
+        wanted = side * 2 ** rng.uniform(-3.0, 0.0)
+        # Enlarging more than four times shows no detail that training could use.
+        scale = min(wanted / size, 4.0)
+        free = np.maximum(np.array([width, height]) - 0.8 * size * scale, 0) / 2
+        target = np.array([x + width / 2, y + height / 2]) + rng.uniform(-1, 1, 2) * free
+    if scale < 0.5 and rng.random() < 0.5:
+        # Half of the small views are smooth, half aliased as by insightface's own resizing.
+        shrink = 2 * scale
+        photo = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        faces = Faces(faces.boxes * shrink, faces.landmarks * shrink, faces.scores)
+        anchor, scale = anchor * shrink, 0.5
+    angle = rng.normal(0, 0.15) if rng.random() < 0.6 else 0.0
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    matrix = np.concatenate([turn, (target - turn @ anchor)[:, None]], 1).astype(np.float32)
+    local = matrix - np.array([[0, 0, x], [0, 0, y]], np.float32)
+    fill = 0 if rng.random() < 0.6 else int(rng.integers(256))
+    canvas[y : y + height, x : x + width] = cv2.warpAffine(
+        photo,
+        local,
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(fill, fill, fill),
+    )
+    return clip_faces(warp_faces(faces, matrix, angle), x, y, width, height)
+
+
+def draw_canvas(
+    sources: Sources, size: int, rng: np.random.Generator, sure: float = 0.5
+) -> tuple[Image, Faces]:
+    """Compose one training canvas `uint8 [size, size, 3]` BGR and its faces.
+
+    Faces with scores of at least `sure` are to be found; the others are to be ignored. Faces
+    whose detail was lost (side over loss of resolution below `LEAST_FACE`) score at most 0.3.
+    """
+    grid = int(rng.choice(GRIDS, p=GRID_CHANCES))
+    inner = np.arange(1, grid) / grid
+    xs, ys = (
+        np.r_[0, (inner + rng.uniform(-0.15, 0.15, grid - 1) / grid) * size, size].astype(int)
+        for _ in range(2)
+    )
+    canvas = np.empty((size, size, 3), np.uint8)
+    parts = [
+        fill_cell(
+            canvas,
+            (int(xs[i]), int(ys[j]), int(xs[i + 1] - xs[i]), int(ys[j + 1] - ys[j])),
+            sources,
+            rng,
+        )
+        for j in range(grid)
+        for i in range(grid)
+    ]
+    boxes = np.concatenate([p.boxes for p in parts])
+    landmarks = np.concatenate([p.landmarks for p in parts])
+    scores = np.concatenate([p.scores for p in parts]).astype(np.float32)
+    sides = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1))
+    found = sides[scores >= sure]
+    strongest = float(np.clip(np.median(found) / 14, 1, 8)) if len(found) else 4.0
+    canvas, factor = degrade(canvas, rng, strongest)
+    scores = np.where(sides / factor < LEAST_FACE, np.minimum(scores, 0.3), scores)
+    return canvas, Faces(boxes, landmarks, scores.astype(np.float32))

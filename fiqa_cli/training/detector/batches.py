@@ -1,0 +1,66 @@
+"""Batches of canvases, each a function of the seed and the step alone."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fiqa_cli.training.detector.augmentation import Sources, draw_canvas
+from fiqa_cli.training.detector.labels import Faces
+from fiqa_cli.training.detector.loss import Target
+from fiqa_cli.training.detector.negatives import sample_pictures
+from fiqa_cli.training.detector.photos import read_photo
+
+SHAPES = ((320, 16), (448, 8), (640, 4))
+"""Canvas side in pixels and canvases a batch: about the same number of pixels each."""
+SHAPE_CHANCES = (0.7, 0.15, 0.15)
+
+
+class Batch(NamedTuple):
+    """Canvases and what they demand."""
+
+    images: Tensor
+    """`[N, 3, S, S]` uint8 RGB, channels last in memory."""
+    targets: list[Target]
+
+
+def load_sources(folder: Path, names: list[str], labels: dict[str, Faces]) -> Sources:
+    """Decode the named photos and the negatives into memory (about 0.5 MB a photo)."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        photos = list(pool.map(lambda name: read_photo(folder / name), names))
+    return Sources(photos, [labels[name] for name in names], sample_pictures())
+
+
+@dataclass(frozen=True)
+class CanvasBatches(Dataset[Batch]):
+    """Batch number `step` of a training run, for any step and in any order."""
+
+    sources: Sources
+    seed: int
+    sure: float = 0.5
+    """Least teacher score of a face that must be found."""
+
+    def __getitem__(self, step: int) -> Batch:
+        import cv2
+
+        cv2.setNumThreads(0)
+        rng = np.random.default_rng([self.seed, step])
+        size, count = SHAPES[int(rng.choice(len(SHAPES), p=SHAPE_CHANCES))]
+        images, targets = [], []
+        for _ in range(count):
+            image, faces = draw_canvas(self.sources, size, rng, self.sure)
+            images.append(image[:, :, ::-1])
+            targets.append(
+                Target(
+                    torch.from_numpy(faces.boxes),
+                    torch.from_numpy(faces.landmarks.reshape(-1, 10)),
+                    torch.from_numpy(faces.scores >= self.sure),
+                )
+            )
+        return Batch(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), targets)

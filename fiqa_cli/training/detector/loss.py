@@ -1,0 +1,90 @@
+"""The detector's loss: quality focal, distance-IoU and landmark terms."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fiqa_cli.networks.scrfd import Predictions
+from fiqa_cli.training.detector.assignment import IGNORED, Anchors, assign
+
+
+class Target(NamedTuple):
+    """What one canvas demands."""
+
+    boxes: Tensor
+    """`[F, 4]`: x1, y1, x2, y2 in pixels."""
+    landmarks: Tensor
+    """`[F, 10]`: x, y of five landmarks in pixels."""
+    sure: Tensor
+    """`[F]` bool: to be found (true) or to be ignored (false)."""
+
+
+class Losses(NamedTuple):
+    """The three terms, each per positive anchor, before weighting."""
+
+    score: Tensor
+    box: Tensor
+    landmark: Tensor
+
+    def total(self) -> Tensor:
+        """Weighted sum, of which each term has a like share late in training."""
+        return self.score + 2 * self.box + 5 * self.landmark
+
+
+def box_overlap(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and distance-IoU (Zheng et al., 2020), each `[P]`, of boxes `[P, 4]` pairwise."""
+    low = torch.maximum(predicted[:, :2], wanted[:, :2])
+    high = torch.minimum(predicted[:, 2:], wanted[:, 2:])
+    overlap = (high - low).clamp(min=0).prod(-1)
+    area = (predicted[:, 2:] - predicted[:, :2]).clamp(min=0).prod(-1)
+    union = area + (wanted[:, 2:] - wanted[:, :2]).prod(-1) - overlap
+    iou = overlap / union.clamp(min=1e-6)
+    hull = torch.maximum(predicted[:, 2:], wanted[:, 2:]) - torch.minimum(
+        predicted[:, :2], wanted[:, :2]
+    )
+    apart = (predicted[:, :2] + predicted[:, 2:] - wanted[:, :2] - wanted[:, 2:]) / 2
+    return iou, iou - apart.square().sum(-1) / hull.square().sum(-1).clamp(min=1e-6)
+
+
+def detector_loss(predictions: Predictions, anchors: Anchors, targets: list[Target]) -> Losses:
+    """Compare the predictions for N canvases with their N targets.
+
+    The score's target is (1 + IoU) / 2 of the predicted box (quality focal loss, Li et al., 2020,
+    with beta 2; halved towards 1 so that a box not yet learnt does not push its face's score
+    down). Landmark errors are measured in sides of the face.
+    """
+    wanted_scores = torch.zeros_like(predictions.logits)
+    counted = torch.ones_like(predictions.logits, dtype=torch.bool)
+    rows, columns, boxes, landmarks = [], [], [], []
+    for row, target in enumerate(targets):
+        face = assign(anchors, target.boxes, target.sure)
+        counted[row] = face != IGNORED
+        column = (face >= 0).nonzero().squeeze(1)
+        rows.append(torch.full_like(column, row))
+        columns.append(column)
+        boxes.append(target.boxes[face[column]])
+        landmarks.append(target.landmarks[face[column]])
+    row, column = torch.cat(rows), torch.cat(columns)
+    box, landmark = torch.cat(boxes), torch.cat(landmarks)
+
+    centre, stride = anchors.centres[column], anchors.strides[column, None]
+    distance = predictions.distances[row, column] * stride
+    predicted = torch.cat([centre - distance[:, :2], centre + distance[:, 2:]], 1)
+    iou, diou = box_overlap(predicted, box)
+    wanted_scores[row, column] = (1 + iou.detach()) / 2
+
+    modulation = (wanted_scores - predictions.logits.detach().sigmoid()).square()
+    score = F.binary_cross_entropy_with_logits(
+        predictions.logits, wanted_scores, weight=modulation * counted, reduction="sum"
+    )
+    side = (box[:, 2:] - box[:, :2]).prod(-1).sqrt()[:, None]
+    error = (predictions.landmarks[row, column] * stride + centre.repeat(1, 5) - landmark) / side
+    positives = max(1, len(column))
+    return Losses(
+        score / positives,
+        (1 - diou).sum() / positives,
+        F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.02, reduction="sum")
+        / (10 * positives),
+    )

@@ -1,0 +1,170 @@
+"""The training run of `scrfd-n`: resumable, and the same after a resume as without one."""
+
+import argparse
+import copy
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.networks.scrfd import Scrfd
+from fiqa_cli.training.detector.assignment import make_anchors
+from fiqa_cli.training.detector.batches import CanvasBatches, load_sources
+from fiqa_cli.training.detector.labels import load_labels
+from fiqa_cli.training.detector.loss import Losses, detector_loss
+from fiqa_cli.training.detector.photos import photo_names, split_photos
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The options that decide the weights."""
+
+    steps: int = 6000
+    rate: float = 2e-3
+    """Peak learning rate of AdamW."""
+    warmup: int = 200
+    decay: float = 0.4
+    """Last part of the steps in which the learning rate falls linearly to zero."""
+    weight_decay: float = 0.02
+    average: float = 0.998
+    """Decay per step of the exponential moving average of the weights."""
+    seed: int = 2026
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of step `step`, counted from 0: rise, plateau, fall."""
+        rise = (step + 1) / self.warmup
+        fall = (self.steps - step) / (self.decay * self.steps)
+        return self.rate * min(1.0, rise, fall)
+
+
+class Run:
+    """The state of a training run: network, averaged network, optimiser, steps done."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.net = Scrfd().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(self.net).eval()
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
+        )
+        self.done = 0
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, atomically."""
+        part = path.with_suffix(".part")
+        state = {
+            "recipe": asdict(self.recipe),
+            "net": self.net.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "done": self.done,
+        }
+        torch.save(state, part)
+        os.replace(part, path)
+
+    def load(self, path: Path) -> None:
+        """Continue from a checkpoint of the same recipe.
+
+        The number of steps may differ as long as the learning rate has not begun to fall under
+        either. Raises `FiqaError` for a checkpoint of another recipe.
+        """
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        stored = Recipe(**state["recipe"])
+        if not same_so_far(stored, self.recipe, state["done"]):
+            raise FiqaError(f"{path} was made with {stored}: delete it or use the same options")
+        self.net.load_state_dict(state["net"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.done = state["done"]
+
+    def step(self, images: Tensor, targets: list[Any]) -> Losses:
+        """Train on one batch; returns the detached losses."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.rate_at(self.done)
+        anchors = make_anchors(*images.shape[2:])
+        losses = detector_loss(self.net((images.float() - 127.5) / 128), anchors, targets)
+        self.optimiser.zero_grad()
+        losses.total().backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.optimiser.step()
+        self.done += 1
+        self._average()
+        return Losses(*(term.detach() for term in losses))
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # The early average forgets faster, or the random start would stay in it.
+        keep = min(self.recipe.average, self.done / (self.done + 10))
+        for slow, fast in zip(
+            self.averaged.state_dict().values(), self.net.state_dict().values(), strict=True
+        ):
+            if slow.is_floating_point():
+                slow.lerp_(fast, 1 - keep)
+
+
+def same_so_far(first: Recipe, second: Recipe, done: int) -> bool:
+    """Whether two recipes are equal or differ only in what happens after `done` steps."""
+    keys = ("rate", "warmup", "weight_decay", "average", "seed")
+    same_past = all(first.rate_at(step) == second.rate_at(step) for step in range(done))
+    return same_past and all(getattr(first, key) == getattr(second, key) for key in keys)
+
+
+def train(run: Run, batches: CanvasBatches, checkpoint: Path, every: int = 200) -> None:
+    """Train `run` to the end of its recipe; save every `every` steps; log losses to stderr."""
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(run.done, run.recipe.steps),
+        num_workers=1,
+        prefetch_factor=4,
+    )
+    sums, start = torch.zeros(3), time.monotonic()
+    for batch in loader:
+        sums += torch.stack(run.step(batch.images, batch.targets))
+        if run.done % 50 == 0:
+            score, box, landmark = (sums / 50).tolist()
+            print(
+                f"step {run.done}/{run.recipe.steps} score {score:.4f} box {box:.4f} "
+                f"landmark {landmark:.4f} {time.monotonic() - start:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+            sums.zero_()
+        if run.done % every == 0 or run.done == run.recipe.steps:
+            run.save(checkpoint)
+
+
+def main() -> None:
+    """Train, or continue, the detector from photos and their labels."""
+    recipe = Recipe()
+    parser = argparse.ArgumentParser(
+        description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--labels", type=Path, required=True, help="what `labels` wrote")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="continued if it exists")
+    parser.add_argument("--steps", type=int, default=recipe.steps, help="batches to train on")
+    parser.add_argument("--seed", type=int, default=recipe.seed, help="of weights and canvases")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
+    options = parser.parse_args()
+
+    torch.set_num_threads(options.threads)
+    run = Run(Recipe(steps=options.steps, seed=options.seed))
+    options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if options.checkpoint.exists():
+        run.load(options.checkpoint)
+    names = split_photos(photo_names(options.photos)).training
+    sources = load_sources(options.photos, names, load_labels(options.labels))
+    train(run, CanvasBatches(sources, options.seed), options.checkpoint)
+
+
+if __name__ == "__main__":
+    main()

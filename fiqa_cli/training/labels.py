@@ -1,0 +1,91 @@
+"""Quality labels from a teacher's embeddings: stability under degradation, distance to a centre.
+
+The combination follows the label optimisation of eDifFIQA (Babnik et al., TBIOM 2024):
+label = stability - eps * (1 - cos(embedding, class centre)), then min-max normalised.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiqa_cli.training.embeddings import cosine, normalised
+
+BEST_FRACTION = 0.2
+EPSILON = 0.5
+
+
+def class_centres(
+    embeddings: NDArray[np.float32], identities: NDArray[np.int64], best: float = BEST_FRACTION
+) -> NDArray[np.float32]:
+    """Centre of each identity: the mean direction of its most typical embeddings.
+
+    Typical are the fraction `best` (at least three) with the highest median cosine to the other
+    embeddings of the identity; the median keeps a wrong face or two from pulling the centre.
+    Takes `[N, D]` and identity numbers `[N]`, returns unit rows `[identities, D]`.
+    """
+    unit = normalised(embeddings)
+    centres = np.zeros((int(identities.max()) + 1, unit.shape[1]), np.float32)
+    for identity in np.unique(identities):
+        own = unit[identities == identity]
+        typical = np.median(own @ own.T, axis=1)
+        count = max(3, round(best * len(own)))
+        centres[identity] = own[np.argsort(-typical)[:count]].mean(0)
+    return normalised(centres)
+
+
+def impostor_threshold(
+    embeddings: NDArray[np.float32],
+    identities: NDArray[np.int64],
+    centres: NDArray[np.float32],
+    false_match_rate: float = 1e-3,
+) -> float:
+    """Cosine that only `false_match_rate` of the embeddings reach to another identity's centre.
+
+    A crop below it cannot be told from a stranger: a wrong face, or one too poor to recognise.
+    """
+    similarity = normalised(embeddings) @ centres.T
+    others = np.arange(len(centres))[None] != identities[:, None]
+    return float(np.quantile(similarity[others], 1 - false_match_rate))
+
+
+def quality_labels(
+    clean: NDArray[np.float32],
+    degraded: NDArray[np.float32],
+    centres: NDArray[np.float32],
+    epsilon: float = EPSILON,
+) -> NDArray[np.float32]:
+    """Raw labels `[N]` of degraded copies; not normalised, higher is better.
+
+    `clean`, `degraded`, `centres`: `[N, D]`, the embeddings of the clean crop and of its copy, and
+    the centre of its identity. A clean crop is its own copy: stability 1, only its distance to
+    the centre counts, so pose, light and expression lower it too.
+    """
+    return cosine(clean, degraded) - epsilon * (1 - cosine(degraded, centres))
+
+
+def min_max(labels: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """Map `low` to 0 and `high` to 1 and clip to [0, 1]."""
+    return np.clip((labels - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def bank_labels(
+    embeddings: NDArray[np.float32], identities: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Labels in [0, 1] of a bank's rows `[N, 1 + copies, D]`, and which rows to train on.
+
+    Rows whose clean crop cannot be told from a stranger are left out, copies included.
+    The lowest and highest half per cent of the rest are the ends of the scale.
+    """
+    clean = embeddings[:, 0]
+    centres = class_centres(clean, identities)
+    threshold = impostor_threshold(clean, identities, centres)
+    recognisable = cosine(clean, centres[identities]) >= threshold
+    raw = np.stack(
+        [
+            quality_labels(clean, embeddings[:, column], centres[identities])
+            for column in range(embeddings.shape[1])
+        ],
+        axis=1,
+    )
+    low, high = np.quantile(raw[recognisable], (0.005, 0.995))
+    kept = np.broadcast_to(recognisable[:, None], raw.shape).copy()
+    return min_max(raw, float(low), float(high)), kept
