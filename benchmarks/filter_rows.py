@@ -55,8 +55,8 @@ def rows(count: int) -> Iterator[Row]:
         )
 
 
-def run(arguments: list[str]) -> tuple[float, float]:
-    """Seconds and peak MB of one `fiqa` process."""
+def run(arguments: list[str]) -> tuple[float, float, float]:
+    """Seconds, seconds of processor and peak MB of one `fiqa` process."""
     fiqa = shutil.which("fiqa") or str(Path(sys.executable).with_name("fiqa"))
     start = time.perf_counter()
     child = os.posix_spawn(fiqa, ["fiqa", *arguments], os.environ)
@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> tuple[float, float]:
     seconds = time.perf_counter() - start
     if status:
         sys.exit(f"fiqa {' '.join(arguments)} failed")
-    return seconds, usage.ru_maxrss / 1000
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
 
 
 def main() -> None:
@@ -79,8 +79,8 @@ def main() -> None:
         print(f"{count:,} rows, {report.stat().st_size / 1e6:.0f} MB of CSV")
         for name, options in CASES.items():
             output = str(Path(folder, "kept.csv"))
-            seconds, peak = run(["filter", str(report), *options, "-q", "-o", output])
-            print(f"{name:16} {seconds:6.2f} s {peak:6.0f} MB peak")
+            seconds, busy, peak = run(["filter", str(report), *options, "-q", "-o", output])
+            print(f"{name:16} {seconds:6.2f} s ({busy:.2f} s of processor) {peak:6.0f} MB peak")
 
 
 if __name__ == "__main__":

@@ -24,12 +24,14 @@ def similarity(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Raises ValueError if the landmarks are not finite or all in one place.
     """
+    if not np.isfinite(landmarks).all():
+        raise ValueError("landmarks are not finite")
     source = landmarks[:, 0].astype(np.float64) + 1j * landmarks[:, 1]
     target = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
     centred = source - source.mean()
     spread = np.vdot(centred, centred).real
-    if not np.isfinite(spread) or spread < 1e-9:
-        raise ValueError("landmarks are not finite or all in one place")
+    if spread < 1e-9:
+        raise ValueError("landmarks are all in one place")
     turn = np.vdot(centred, target - target.mean()) / spread
     shift = target.mean() - turn * source.mean()
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])

@@ -52,10 +52,14 @@ class CsvBatch(Batch):
 
     format = "csv"
 
-    def __init__(self, header: bytes, columns: Sequence[str], lines: list[bytes]) -> None:
+    def __init__(
+        self, header: bytes, columns: Sequence[str], lines: list[bytes], quoted: bool
+    ) -> None:
         self.header = header
         self.columns = columns
         self.lines = lines
+        self.quoted = quoted
+        """Whether any line may hold a quote; others can be split without a second look."""
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -83,7 +87,8 @@ class CsvBatch(Batch):
         ]
 
     def select(self, mask: Sequence[object]) -> Self:
-        return type(self)(self.header, self.columns, list(compress(self.lines, mask)))
+        lines = list(compress(self.lines, mask))
+        return type(self)(self.header, self.columns, lines, self.quoted)
 
     def _cells(self, name: str) -> list[bytes | str]:
         """Cells of one column as they stand: bytes from plain lines, text from quoted ones."""
@@ -91,10 +96,14 @@ class CsvBatch(Batch):
             return [""] * len(self)
         at = self.columns.index(name)
         after = at + 1
-        cells = [
-            line.split(b",", after)[at] if b'"' not in line else split_line(line)[at]
-            for line in self.lines
-        ]
+        cells: list[bytes | str]
+        if self.quoted:
+            cells = [
+                line.split(b",", after)[at] if b'"' not in line else split_line(line)[at]
+                for line in self.lines
+            ]
+        else:
+            cells = [line.split(b",", after)[at] for line in self.lines]
         if after == len(self.columns):
             return [cell.rstrip(b"\r") if isinstance(cell, bytes) else cell for cell in cells]
         return cells

@@ -20,7 +20,7 @@ def csv_batches(chunks: Iterable[bytes]) -> Iterator[CsvBatch]:
     header = b""
     columns: list[str] = []
     count = 0
-    for lines in csv_lines(chunks):
+    for lines, quoted in csv_lines(chunks):
         if not columns:
             while lines and not lines[0].strip():
                 lines.pop(0)
@@ -30,27 +30,29 @@ def csv_batches(chunks: Iterable[bytes]) -> Iterator[CsvBatch]:
             columns = [unguard(cell) for cell in split_line(header.removeprefix(BOM))]
         whole = _check(lines, len(columns), count)
         count += len(lines)
-        yield CsvBatch(header, columns, whole)
+        yield CsvBatch(header, columns, whole, quoted)
 
 
-def csv_lines(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Records without their final line feed, for each chunk those that it completes."""
+def csv_lines(chunks: Iterable[bytes]) -> Iterator[tuple[list[bytes], bool]]:
+    """Records without their final line feed, those that a chunk completes; and if any is quoted."""
     rest = b""
     for chunk in chunks:
         if b"\n" not in chunk and len(rest) < LONGEST:
             rest += chunk
             continue
+        before = b'"' in rest
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
-        if b'"' in chunk or b'"' in rest or any(b'"' in line for line in lines[:1]):
+        quoted = b'"' in chunk or before
+        if quoted:
             lines, rest = _join_quoted(lines, rest)
         if len(rest) >= LONGEST:
             raise FiqaError(f"a quote is not closed after {rest[:80]!r}")
-        yield lines
+        yield lines, quoted
     if rest:
         if rest.count(b'"') % 2:
             raise FiqaError(f"the last row is cut off within quotes: {rest[-80:]!r}")
-        yield [rest]
+        yield [rest], True
 
 
 def _join_quoted(lines: list[bytes], rest: bytes) -> tuple[list[bytes], bytes]:
@@ -73,7 +75,10 @@ def _join_quoted(lines: list[bytes], rest: bytes) -> tuple[list[bytes], bytes]:
 def _check(lines: list[bytes], width: int, before: int) -> list[bytes]:
     """The lines that are not blank, if each has `width` cells."""
     commas = width - 1
-    odd = {i for i, line in enumerate(lines) if line.count(b",") != commas or not line}
+    counts = [line.count(b",") for line in lines]
+    if commas and counts.count(commas) == len(lines):
+        return lines
+    odd = [i for i, n in enumerate(counts) if n != commas or not lines[i]]
     blank = set()
     for i in odd:
         if not lines[i].strip():

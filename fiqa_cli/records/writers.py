@@ -6,6 +6,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,13 +15,17 @@ from fiqa_cli.records.batches import Batch, CsvBatch, JsonBatch, dump_json
 from fiqa_cli.records.cells import format_line
 from fiqa_cli.records.row import COLUMNS, Record, Row, to_bytes, to_record
 
+SLICE = 1000
+
 
 class Writer(ABC):
     """Takes rows; what one call was given is on its way before the call returns."""
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Write the rows of scored images."""
-        self.write_records(map(to_record, rows))
+        """Write the rows of scored images; of many, no more than `SLICE` are held at once."""
+        records = map(to_record, rows)
+        while part := list(islice(records, SLICE)):
+            self.write_records(part)
 
     @abstractmethod
     def write_records(self, records: Iterable[Record]) -> None:

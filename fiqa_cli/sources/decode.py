@@ -50,8 +50,8 @@ def decode(path: str) -> NDArray[np.uint8]:
     """The image at `path` as `uint8 [height, width, 3]` RGB, upright; perhaps not writeable.
 
     The first frame of an animation, with EXIF orientation applied and transparency laid on white.
-    16-bit grey keeps its range (65535 is white); 32-bit and float grey likewise, where white is
-    the first of 1 (float only), 255 (float only) and 65535 that no pixel exceeds, else the maximum.
+    Grey of more than 8 bits is scaled, not clipped: white is 65535, or the maximum if that is
+    more; for floats the first of 1, 255 and 65535 that no pixel exceeds, else the maximum.
 
     Formats: those of `formats.sniff`, told by content and not by name. Only regular files are
     opened, so a named pipe cannot hang it.

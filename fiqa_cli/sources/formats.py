@@ -45,8 +45,8 @@ _EITHER_BRANDS = {b"mif1", b"msf1"}
 def sniff(head: bytes) -> Format | None:
     """The format of a file that begins with `head` (64 bytes are enough), if it is one of ours.
 
-    The list is short on purpose. Pillow has readers for many more formats, which are rare among
-    photos and seldom attacked by anyone but an attacker; one of them runs Ghostscript.
+    The list is short on purpose: Pillow reads many more formats that photos do not come in, and
+    each is one more way in for a crafted file; its EPS reader even runs Ghostscript.
     """
     for start, known in _STARTS:
         if head.startswith(start):

@@ -54,7 +54,8 @@ def _read_safetensors(path: Path) -> Any:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        # Copied, because torch computes otherwise on tensors that are not aligned in memory.
+        return {name: value.clone() for name, value in load_file(path).items()}
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise FiqaError(f"{path} is damaged: {error}") from error
 

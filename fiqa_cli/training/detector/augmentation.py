@@ -105,14 +105,19 @@ def fill_cell(
     turn = np.array([[cosine, -sine], [sine, cosine]])
     matrix = np.concatenate([turn, (target - turn @ anchor)[:, None]], 1).astype(np.float32)
     local = matrix - np.array([[0, 0, x], [0, 0, y]], np.float32)
-    fill = 0 if rng.random() < 0.6 else int(rng.integers(256))
-    canvas[y : y + height, x : x + width] = cv2.warpAffine(
+    window = canvas[y : y + height, x : x + width]
+    if rng.random() < 0.4:
+        window[:] = cv2.resize(draw_negative(rng, sources.negatives), (width, height))
+    else:
+        # Black, as insightface pads a photo, or grey.
+        window[:] = 0 if rng.random() < 0.7 else rng.integers(256)
+    window[:] = cv2.warpAffine(
         photo,
         local,
         (width, height),
+        dst=np.ascontiguousarray(window),
         flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(fill, fill, fill),
+        borderMode=cv2.BORDER_TRANSPARENT,
     )
     return clip_faces(warp_faces(faces, matrix, angle), x, y, width, height)
 

@@ -20,6 +20,8 @@ from fiqa_cli.training.detector.photos import read_photo
 SHAPES = ((320, 16), (448, 8), (640, 4))
 """Canvas side in pixels and canvases a batch: about the same number of pixels each."""
 SHAPE_CHANCES = (0.7, 0.15, 0.15)
+LEAST_SCORE = 0.3
+"""Teacher's score from which a box is at least doubtful, and not background."""
 
 
 class Batch(NamedTuple):
@@ -31,10 +33,14 @@ class Batch(NamedTuple):
 
 
 def load_sources(folder: Path, names: list[str], labels: dict[str, Faces]) -> Sources:
-    """Decode the named photos and the negatives into memory (about 0.5 MB a photo)."""
+    """Decode the named photos and the negatives into memory (about 0.5 MB a photo).
+
+    What the teacher scores below `LEAST_SCORE` is background.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         photos = list(pool.map(lambda name: read_photo(folder / name), names))
-    return Sources(photos, [labels[name] for name in names], sample_pictures())
+    faces = [labels[name].select(labels[name].scores >= LEAST_SCORE) for name in names]
+    return Sources(photos, faces, sample_pictures())
 
 
 @dataclass(frozen=True)

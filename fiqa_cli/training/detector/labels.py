@@ -139,12 +139,13 @@ def label_folder(
     folder: Path, names: Iterable[str], teacher: Path, threshold: float
 ) -> dict[str, Faces]:
     """Label the named photos of `folder` with the teacher's faces scored above `threshold`."""
+    from rich.console import Console
     from rich.progress import track
 
     detect = detector(teacher, threshold)
     return {
         name: label_photo(read_photo(folder / name), detect)
-        for name in track(list(names), "labelling")
+        for name in track(list(names), "labelling", console=Console(stderr=True))
     }
 
 

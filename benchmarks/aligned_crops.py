@@ -1,0 +1,151 @@
+"""Scoring aligned crops: `fiqa score --aligned` against a plain reference loop, in one run.
+
+    python benchmarks/aligned_crops.py CROPS [--count 5000] [--model ediffiqa-n]
+
+CROPS is a folder of aligned 112x112 crops. Both sides are whole processes, start-up included, on
+the same files with the same weights, and write a CSV. The reference is what FIQA repositories
+ship: eager fp32, a DataLoader without workers, PIL resize, ToTensor, Normalize, batches of 128.
+They take turns, so that a change in the machine's load meets both. Prints crops per second, the
+ratio of the median times, and Spearman's rank correlation of the qualities.
+"""
+
+import argparse
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BATCH = 128
+
+
+def reference(listing: Path, model: str, output: Path) -> None:
+    """The plain loop; runs in a process of its own."""
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
+
+    from fiqa_cli.zoo.load import load_network
+    from fiqa_cli.zoo.registry import resolve
+    from fiqa_cli.zoo.store import locate
+
+    paths = listing.read_text().splitlines()
+
+    class Crops(Dataset):
+        def __len__(self) -> int:
+            return len(paths)
+
+        def __getitem__(self, place: int) -> torch.Tensor:
+            image = Image.open(paths[place]).convert("RGB").resize((112, 112), Image.BILINEAR)
+            tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
+            return (tensor - 0.5) / 0.5
+
+    found = resolve(model)
+    network = load_network(found, locate(found))
+    quality: list[float] = []
+    with torch.no_grad():
+        for batch in DataLoader(Crops(), batch_size=BATCH):
+            quality += network(batch)[1].tolist()
+    with output.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "quality"])
+        writer.writerows(zip(paths, quality, strict=True))
+
+
+def qualities(report: Path) -> list[float]:
+    """The quality column of a report."""
+    with report.open(newline="") as file:
+        return [float(row["quality"]) for row in csv.DictReader(file)]
+
+
+def timed(command: list[str]) -> float:
+    """Seconds a command takes from start to end."""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("crops", type=Path)
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--model", default="ediffiqa-n")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+
+    from scipy.stats import spearmanr
+
+    from fiqa_cli.sources.listing import expand
+
+    paths = [entry.path for entry in expand([str(options.crops)])]
+    paths = (paths * -(-options.count // len(paths)))[: options.count]
+    with tempfile.TemporaryDirectory() as folder:
+        listing, ours, plain = (Path(folder) / name for name in ("list", "ours.csv", "plain.csv"))
+        listing.write_text("\n".join(map(os.path.abspath, paths)) + "\n")
+        fiqa = str(Path(sys.executable).with_name("fiqa"))
+        commands = {
+            "reference": [
+                sys.executable,
+                __file__,
+                "--reference",
+                str(listing),
+                options.model,
+                str(plain),
+            ],
+            "fiqa": [
+                fiqa,
+                "score",
+                "--aligned",
+                "-q",
+                "-m",
+                options.model,
+                "-o",
+                str(ours),
+                f"@{listing}",
+            ],
+            "fiqa fp32": [
+                fiqa,
+                "score",
+                "--aligned",
+                "-q",
+                "-m",
+                options.model,
+                "--precision",
+                "fp32",
+                "-o",
+                str(ours),
+                f"@{listing}",
+            ],
+        }
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(options.rounds):
+            for name, command in commands.items():
+                times[name].append(timed(command))
+                print(f"{name:10} {times[name][-1]:7.1f} s", file=sys.stderr)
+        correlation = {}
+        for name in ("fiqa", "fiqa fp32"):
+            subprocess.run(commands[name], check=True)
+            correlation[name] = spearmanr(qualities(ours), qualities(plain)).statistic
+    base = statistics.median(times["reference"])
+    print(f"{len(paths)} crops, {options.model}, median of {options.rounds} rounds in turn")
+    print(f"{'reference':10} {base:7.1f} s {len(paths) / base:7.1f} crops/s")
+    for name, rank in correlation.items():
+        seconds = statistics.median(times[name])
+        print(
+            f"{name:10} {seconds:7.1f} s {len(paths) / seconds:7.1f} crops/s "
+            f"ratio {base / seconds:5.2f} spearman {rank:.6f}"
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--reference"]:
+        reference(Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
+    else:
+        main()

@@ -1,0 +1,63 @@
+"""From a training checkpoint to an ONNX file that insightface's `SCRFD` class reads."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fiqa_cli.networks.scrfd import STRIDES, Scrfd
+
+OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "box", "landmark") for stride in STRIDES]
+"""The order that insightface relies on: all scores, then all boxes, then all landmarks."""
+
+
+class NineOutputs(nn.Module):
+    """The network with scores in [0, 1] and one output per kind and level."""
+
+    def __init__(self, net: Scrfd) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map `[N, 3, H, W]` to nine tensors `[N, anchors, 1 | 4 | 10]`, named by `OUTPUTS`."""
+        scores, boxes, landmarks = zip(*self.net.levels(x), strict=True)
+        return (*(score.sigmoid() for score in scores), *boxes, *landmarks)
+
+
+def export_onnx(net: Scrfd, path: Path) -> None:
+    """Write `net` as ONNX with dynamic batch, height and width, atomically.
+
+    Batch normalisation is folded into the convolutions.
+    """
+    axes = {name: {0: "batch", 1: f"anchors_{name.split('_')[1]}"} for name in OUTPUTS}
+    axes["input"] = {0: "batch", 2: "height", 3: "width"}
+    part = path.with_suffix(".part")
+    torch.onnx.export(
+        NineOutputs(net).eval(),
+        (torch.zeros(1, 3, 64, 64),),
+        str(part),
+        input_names=["input"],
+        output_names=OUTPUTS,
+        dynamic_axes=axes,
+        opset_version=13,
+        dynamo=False,
+    )
+    os.replace(part, path)
+
+
+def main() -> None:
+    """Export the averaged weights of a checkpoint."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="what `train` wrote")
+    parser.add_argument("--onnx", type=Path, required=True, help="file to write")
+    options = parser.parse_args()
+    net = Scrfd()
+    net.load_state_dict(torch.load(options.checkpoint, weights_only=True)["averaged"])
+    options.onnx.parent.mkdir(parents=True, exist_ok=True)
+    export_onnx(net, options.onnx)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Fast inference against the plain network, whatever the batch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fiqa_cli.methods.distilled import Distilled, normalise
+from fiqa_cli.methods.precision import Precision
+from fiqa_cli.networks.heads import EDifFIQANetwork
+from fiqa_cli.networks.iresnet import iresnet18
+from fiqa_cli.networks.mobilefacenet import MobileFaceNet
+from networks.rule import crops, fill
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "official.json").read_text())
+CPU = torch.device("cpu")
+
+
+def as_batch(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def method() -> Distilled:
+    return Distilled("t", fill(EDifFIQANetwork(MobileFaceNet())), CPU, Precision.FP32)
+
+
+@pytest.mark.parametrize(("variant", "recogniser"), [("t", MobileFaceNet), ("s", iresnet18)])
+def test_folded_network_keeps_golden_parity(variant: str, recogniser: type) -> None:
+    method = Distilled(variant, fill(EDifFIQANetwork(recogniser())), CPU, Precision.FP32)
+    expected = torch.tensor(GOLDEN["ediffiqa"][variant]["quality"])
+    quality = method.score(as_batch(crops())).quality
+    assert quality.dtype == torch.float32
+    torch.testing.assert_close(quality, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_preprocessing_is_the_official_one() -> None:
+    values = torch.arange(256, dtype=torch.uint8)
+    expected = (values.double() / 255 - 0.5) / 0.5
+    torch.testing.assert_close(normalise(values).double(), expected, rtol=0, atol=1e-6)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 21), st.integers(0, 1000))
+def test_score_does_not_depend_on_the_batch(method: Distilled, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    batch = as_batch(rng.integers(0, 256, (count, 112, 112, 3), dtype=np.uint8))
+    together = method.score(batch).quality
+    assert together.shape == (count,)
+    place = int(rng.integers(count))
+    alone = method.score(batch[place : place + 1]).quality
+    torch.testing.assert_close(together[place : place + 1], alone, rtol=1e-5, atol=1e-5)
+
+
+def test_bf16_keeps_the_order_of_clearly_different_crops() -> None:
+    network = fill(EDifFIQANetwork(iresnet18()))
+    exact = Distilled("s", network, CPU, Precision.FP32).score(as_batch(crops())).quality
+    rough = Distilled("s", network, CPU, Precision.BF16).score(as_batch(crops())).quality
+    assert torch.argmax(exact) == torch.argmax(rough)
+    torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.05)

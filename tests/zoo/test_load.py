@@ -1,0 +1,279 @@
+import os
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.networks.heads import DifFIQARNetwork, EDifFIQANetwork
+from fiqa_cli.networks.iresnet import iresnet18, iresnet50, iresnet100
+from fiqa_cli.networks.mobilefacenet import MobileFaceNet
+from fiqa_cli.zoo.formats import weights_format
+from fiqa_cli.zoo.load import load_network, load_onnx, load_state_dict, recognise
+from fiqa_cli.zoo.registry import find, resolve
+
+ARCHITECTURES = {
+    "ediffiqa-t": (EDifFIQANetwork, MobileFaceNet),
+    "ediffiqa-s": (EDifFIQANetwork, iresnet18),
+    "ediffiqa-m": (EDifFIQANetwork, iresnet50),
+    "ediffiqa-l": (EDifFIQANetwork, iresnet100),
+    "diffiqa-r": (DifFIQARNetwork, iresnet100),
+}
+
+
+def thin_state(name: str) -> dict[str, Tensor]:
+    """A state dict of full shapes that takes no space: each tensor is one number, repeated."""
+    head, recogniser = ARCHITECTURES[name]
+    with torch.device("meta"):
+        state = head(recogniser()).state_dict()
+    return {
+        key: torch.tensor(float(number + 1), dtype=value.dtype).expand(value.shape)
+        for number, (key, value) in enumerate(state.items())
+    }
+
+
+@pytest.fixture(scope="module")
+def tiny() -> nn.Module:
+    torch.manual_seed(1)
+    return EDifFIQANetwork(MobileFaceNet()).eval()
+
+
+@pytest.mark.parametrize("suffix", ["pth", "bin"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_comes_back_from_its_state_dict(
+    name: str, suffix: str, tmp_path: Path
+) -> None:
+    if suffix == "bin" and "iresnet100" in find(name).network:
+        pytest.skip("the same reader; the large one once is enough")
+    state = thin_state(name)
+    path = tmp_path / f"pytorch_model.{suffix}"
+    torch.save(state, path)
+    network = load_network(find(name), path)
+    assert not network.training
+    loaded = network.state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[key].flatten()[:1], state[key].flatten()[:1]) for key in state)
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+    model = find(name)
+    assert recognise(path) == (model.method, model.network)
+
+
+@pytest.mark.parametrize("kind", ["pth", "old pth", "safetensors", "nested", "prefixed"])
+def test_quality_is_the_same_after_a_round_trip(
+    tiny: nn.Module, kind: str, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "weights.unknown", tiny.state_dict()
+    if kind == "safetensors":
+        save_file(state, path)
+    elif kind == "old pth":
+        torch.save(state, path, _use_new_zipfile_serialization=False)
+    elif kind == "nested":
+        torch.save({"state_dict": state, "epoch": 3}, path)
+    elif kind == "prefixed":
+        torch.save({"model": {f"module.{key}": value for key, value in state.items()}}, path)
+    else:
+        torch.save(state, path)
+    crops = torch.rand(2, 3, 112, 112) * 2 - 1
+    with torch.no_grad():
+        expected = tiny(crops)[1]
+        assert torch.equal(load_network(find("ediffiqa-t"), path)(crops)[1], expected)
+
+
+def test_half_precision_and_missing_counters(tiny: nn.Module, tmp_path: Path) -> None:
+    state = {
+        key: value.half()
+        for key, value in tiny.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    save_file(state, tmp_path / "n.safetensors")
+    network = load_network(find("ediffiqa-n"), tmp_path / "n.safetensors")
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+    weight = network.state_dict()["mlp.l1.weight"]
+    assert torch.equal(weight, tiny.state_dict()["mlp.l1.weight"].half().float())
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 112, 112))[1].shape == (1,)
+    model = resolve(str(tmp_path / "n.safetensors"))
+    assert (model.method, model.network, model.source) == ("ediffiqa", "mobilefacenet", "file")
+
+
+def test_recogniser_is_loaded_without_a_head(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        state = iresnet100().state_dict()
+    thin = {k: torch.ones((), dtype=v.dtype).expand(v.shape) for k, v in state.items()}
+    torch.save(thin, tmp_path / "backbone.pth")
+    network = load_network(find("cosface-r100"), tmp_path / "backbone.pth")
+    assert type(network).__name__ == "IResNet"
+    with pytest.raises(FiqaError, match="fits no architecture that gives a quality"):
+        recognise(tmp_path / "backbone.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda s: s.pop("mlp.l1.weight"), r"1 missing \(mlp\.l1\.weight"),
+        (lambda s: s.update(extra=torch.zeros(1)), r"1 unknown \(extra"),
+        (lambda s: s.update({"mlp.l2.weight": torch.zeros(2, 1024)}), r"1 of another shape"),
+        (lambda s: s["mlp.l2.bias"].fill_(float("nan")), "not finite"),
+        (lambda s: s["mlp.l2.bias"].fill_(float("inf")), "not finite"),
+        (lambda s: s.update({"mlp.l2.bias": torch.zeros(1, dtype=torch.int8)}), "int8"),
+        (lambda s: s.update({"mlp.l2.bias": 3.0}), "no plain tensor"),
+        (lambda s: s.update({"mlp.l2.bias": torch.zeros(1).to_sparse()}), "no plain tensor"),
+        (lambda s: s.clear(), "no state dict"),
+    ],
+)
+def test_wrong_state_dict_is_one_clear_line(
+    tiny: nn.Module, change, told: str, tmp_path: Path
+) -> None:
+    state = {key: value.clone() for key, value in tiny.state_dict().items()}
+    change(state)
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(FiqaError, match=told) as raised:
+        load_network(find("ediffiqa-t"), tmp_path / "w.pth")
+    assert "\n" not in str(raised.value)
+
+
+def test_weights_of_another_size_are_named_as_such(tiny: nn.Module, tmp_path: Path) -> None:
+    torch.save(tiny.state_dict(), tmp_path / "t.pth")
+    with pytest.raises(FiqaError, match="does not hold ediffiqa-s: parameters"):
+        load_network(find("ediffiqa-s"), tmp_path / "t.pth")
+
+
+@pytest.mark.parametrize("content", [3, [torch.zeros(1)], torch.zeros(3), {1: torch.zeros(1)}])
+def test_no_state_dict(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(FiqaError, match="no state dict"):
+        load_state_dict(tmp_path / "w.pth")
+
+
+class Hostile:
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch '{self.witness}'",)
+
+
+@pytest.mark.parametrize("saver", ["torch", "old torch", "pickle"])
+def test_hostile_pickle_is_refused_and_does_not_run(saver: str, tmp_path: Path) -> None:
+    path, witness = tmp_path / "w.pth", tmp_path / "ran"
+    content = {"state_dict": {"a": torch.zeros(1)}, "payload": Hostile(witness)}
+    if saver == "pickle":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=saver == "torch")
+    for read in (load_state_dict, recognise, lambda p: resolve(str(p))):
+        with pytest.raises(FiqaError) as raised:
+            read(path)
+        assert "\n" not in str(raised.value)
+    assert not witness.exists()
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    kind=st.sampled_from(["zip", "old", "safetensors", "none"]),
+    cut=st.floats(0, 1),
+    noise=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=4),
+    junk=st.binary(max_size=40),
+)
+def test_any_bytes_give_a_state_dict_or_one_line(
+    kind: str, cut: float, noise: list[tuple[float, int]], junk: bytes, tmp_path_factory
+) -> None:
+    path = tmp_path_factory.mktemp("bytes") / "w.pth"
+    state = {"a": torch.arange(12.0).reshape(3, 4), "b": torch.ones(2)}
+    if kind == "safetensors":
+        save_file(state, path)
+    elif kind == "none":
+        path.write_bytes(junk)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
+    data = bytearray(path.read_bytes())
+    for at, value in noise:
+        if data:
+            data[int(at * len(data))] = value
+    path.write_bytes(data[: round(cut * len(data))])
+    try:
+        loaded = load_state_dict(path)
+    except FiqaError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(value.isfinite().all() for value in loaded.values())
+
+
+def onnx_file(
+    path: Path,
+    output: str = "quality",
+    batch: int | str = "batch",
+    shape: tuple[int, ...] = (3, 112, 112),
+    second: bool = False,
+) -> Path:
+    """A network whose quality is the mean of the crop, written without torch."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    axes = helper.make_tensor("axes", TensorProto.INT64, [len(shape)], range(1, len(shape) + 1))
+    nodes = [helper.make_node("ReduceMean", ["input", "axes"], [output], keepdims=0)]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [batch])]
+    if second:
+        nodes.append(helper.make_node("Identity", [output], ["other"]))
+        outputs.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [batch]))
+    given = helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, *shape])
+    graph = helper.make_graph(nodes, "mean", [given], outputs, [axes])
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("batch", ["batch", 1, 4])
+@pytest.mark.parametrize("count", [0, 1, 5, 8])
+def test_onnx_scores_any_number_of_crops(batch: int | str, count: int, tmp_path: Path) -> None:
+    crops = np.random.default_rng(3).random((count, 3, 112, 112), np.float32)
+    network = load_onnx(onnx_file(tmp_path / "q.onnx", batch=batch))
+    quality = network(crops)
+    assert quality.shape == (count,)
+    assert quality.dtype == np.float32
+    np.testing.assert_allclose(quality, crops.mean((1, 2, 3)), rtol=1e-5)
+
+
+def test_onnx_output_by_another_name_if_it_is_the_only_one(tmp_path: Path) -> None:
+    network = load_onnx(onnx_file(tmp_path / "q.onnx", output="1078"))
+    assert network(np.ones((1, 3, 112, 112), np.float32)) == pytest.approx([1.0])
+
+
+def test_onnx_that_is_no_quality_network(tmp_path: Path) -> None:
+    with pytest.raises(FiqaError, match=r"takes .*640"):
+        load_onnx(onnx_file(tmp_path / "detector.onnx", shape=(3, 640, 640)))
+    with pytest.raises(FiqaError, match="gives 1078, other"):
+        load_onnx(onnx_file(tmp_path / "two.onnx", output="1078", second=True))
+    (tmp_path / "bad.onnx").write_bytes(b"\x08\x07" + random.Random(4).randbytes(500))
+    with pytest.raises(FiqaError, match="no ONNX network"):
+        load_onnx(tmp_path / "bad.onnx")
+
+
+def test_missing_onnxruntime_names_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = onnx_file(tmp_path / "q.onnx")
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(FiqaError, match="pip install onnxruntime"):
+        load_onnx(path)
+
+
+def test_format_is_told_by_content_not_by_name(tiny: nn.Module, tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.pth")
+    assert weights_format(tmp_path / "a.pth") == "safetensors"
+    torch.save({"a": torch.zeros(1)}, tmp_path / "b.onnx")
+    assert weights_format(tmp_path / "b.onnx") == "torch"
+    onnx_file(tmp_path / "c.safetensors")
+    assert weights_format(tmp_path / "c.safetensors") == "onnx"
+    (tmp_path / "d.onnx").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(FiqaError, match="no weights file"):
+        weights_format(tmp_path / "d.onnx")
+    with pytest.raises(FiqaError, match="cannot read"):
+        weights_format(tmp_path)
