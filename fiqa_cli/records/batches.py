@@ -10,7 +10,7 @@ from itertools import compress
 from typing import Any, Self
 
 from fiqa_cli.records.cells import parse_cell, split_line, unguard
-from fiqa_cli.records.row import Record, from_bytes, path_of, to_number
+from fiqa_cli.records.row import TEXT_COLUMNS, Record, from_bytes, path_of, to_number
 
 NAN = math.nan
 
@@ -65,10 +65,14 @@ class CsvBatch(Batch):
         return len(self.lines)
 
     def column(self, name: str) -> list[Any]:
-        return [parse_cell(name, self._text(cell)) for cell in self._cells(name)]
+        cells = self._cells(name)
+        texts = [from_bytes(cell) if isinstance(cell, bytes) else cell for cell in cells]
+        if name in TEXT_COLUMNS:
+            return [unguard(text) for text in texts]
+        return [parse_cell(name, text) for text in texts]
 
     def paths(self) -> list[str]:
-        return [unguard(self._text(cell)) for cell in self._cells("path")]
+        return self.column("path")
 
     def qualities(self) -> list[float]:
         cells = self._cells("quality")
@@ -107,10 +111,6 @@ class CsvBatch(Batch):
         if after == len(self.columns):
             return [cell.rstrip(b"\r") if isinstance(cell, bytes) else cell for cell in cells]
         return cells
-
-    @staticmethod
-    def _text(cell: bytes | str) -> str:
-        return from_bytes(cell) if isinstance(cell, bytes) else cell
 
 
 class JsonBatch(Batch):

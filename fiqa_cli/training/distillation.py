@@ -104,13 +104,17 @@ def mirrored(crops: NDArray[np.uint8], step: int, seed: int) -> NDArray[np.uint8
     return out
 
 
-def start(bank: Bank, teacher: Path, seed: int) -> Student:
+def start(bank: Bank, teacher: Path, mean_label: float, seed: int) -> Student:
     """A student that begins with the teacher's weights, folded for fast training."""
     torch.manual_seed(seed)
     student = Student(bank.embeddings.shape[-1])
     state = torch.load(teacher, map_location="cpu", weights_only=True)
     sample = np.random.default_rng(seed).choice(len(bank.crops), 200, replace=False)
     warm_start(student.network.base_model, state, to_input(bank.crops[np.sort(sample), 0]))
+    with torch.no_grad():
+        # The head reads unit vectors of 512 values; it is initialised for values of unit size.
+        student.network.mlp.l1.weight *= 512**0.5
+        student.network.mlp.l2.bias.fill_(mean_label)
     student.eval()  # the last normalisation keeps its statistics, too
     fold(student)
     return student.to(memory_format=torch.channels_last)
@@ -136,7 +140,7 @@ def train(bank: Bank, teacher: Path, out: Path, schedule: Schedule, every: int) 
     rows = np.flatnonzero(kept)
     columns = bank.crops.shape[1]
 
-    student = start(bank, teacher, schedule.seed)
+    student = start(bank, teacher, float(labels[kept].mean()), schedule.seed)
     average = copy.deepcopy(student)
     optimise = optimiser(student, schedule)
     rates = torch.optim.lr_scheduler.LambdaLR(optimise, schedule.factor)

