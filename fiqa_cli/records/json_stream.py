@@ -22,11 +22,13 @@ def jsonl_batches(chunks: Iterable[bytes]) -> Iterator[JsonBatch]:
 
     Raises `FiqaError` for a line that is no object, such as a last one that was cut off.
     """
-    rest = BOM
+    rest = b""
     count = 0
     for chunk in _ended(chunks):
-        lines = (rest + chunk).removeprefix(BOM).split(b"\n")
+        lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
+        if lines and not count:
+            lines[0] = lines[0].removeprefix(BOM)
         raw = [line for line in lines if line.strip()]
         objects = []
         for line in raw:
@@ -92,7 +94,8 @@ class _Array:
             raise FiqaError(f"after row {self.count} comes {character!r}: not an array of objects")
 
     def finish(self) -> None:
-        if self.expected or self.text:
+        empty = self.expected == "[" and not self.text
+        if not empty and (self.expected or self.text):
             raise FiqaError(
                 f"the array is cut off after row {self.count}; the rows before it are whole"
             )

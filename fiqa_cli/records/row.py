@@ -124,7 +124,10 @@ def from_bytes(raw: bytes) -> str:
 
 
 def shortest(value: float) -> float:
-    """The number with the fewest decimal digits that is `value` once rounded to float32."""
+    """The number with the fewest decimal digits that is `value` once rounded to float32.
+
+    Numbers below 1.2e-38 may keep a few more, and those beyond float32 stay as they are.
+    """
     try:
         single = struct.pack("f", value)
         # A float32 never needs more than nine digits, and six always survive it.

@@ -40,9 +40,7 @@ def make_bank(folder: Path, recogniser: Recogniser, out: Path, copies: int, seed
     paths, identities = list_crops(folder)
     out.mkdir(parents=True, exist_ok=True)
     shape = (len(paths), 1 + copies)
-    crops = np.lib.format.open_memmap(
-        out / "crops.npy", "w+", np.uint8, (*shape, SIZE, SIZE, 3)
-    )
+    crops = np.lib.format.open_memmap(out / "crops.npy", "w+", np.uint8, (*shape, SIZE, SIZE, 3))
     kinds = np.full(shape, "clean", "U16")
     strengths = np.zeros(shape, np.float32)
     embeddings = []

@@ -35,7 +35,9 @@ def read_crop(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as image:
         crop = np.asarray(image.convert("RGB"))
     if crop.shape != (SIZE, SIZE, 3):
-        raise FiqaError(f"{path}: {crop.shape[1]}x{crop.shape[0]}, expected an aligned 112x112 crop")
+        raise FiqaError(
+            f"{path}: {crop.shape[1]}x{crop.shape[0]}, expected an aligned 112x112 crop"
+        )
     return crop
 
 

@@ -6,10 +6,13 @@ Ranges are geometric where the eye and the recogniser respond to ratios rather t
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from fiqa_cli.training.crops import SIZE
 
 Crop = NDArray[np.uint8]
 Degradation = Callable[[Crop, float, np.random.Generator], Crop]
@@ -25,13 +28,18 @@ def between(first: float, last: float, strength: float) -> float:
 
 def to_crop(values: NDArray[np.floating]) -> Crop:
     """Round and clip to uint8, as a camera or an image editor stores it."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return as_crop(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def as_crop(values: Any) -> Crop:
+    """Give the results of OpenCV, which does not say what it returns, the type of a crop."""
+    return np.asarray(values, np.uint8)
 
 
 def gaussian_blur(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
     """Out of focus: sigma from 0.5 to 9 pixels."""
     sigma = between(0.5, 9.0, strength)
-    return cv2.GaussianBlur(crop, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return as_crop(cv2.GaussianBlur(crop, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
 
 
 def motion_blur(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
@@ -43,14 +51,20 @@ def motion_blur(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
     for step in np.linspace(-length / 2, length / 2, 4 * radius + 1):
         x, y = radius + step * np.cos(angle), radius + step * np.sin(angle)
         kernel[round(y), round(x)] += 1
-    return cv2.filter2D(crop, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+    kernel /= kernel.sum()
+    return as_crop(cv2.filter2D(crop, -1, kernel, borderType=cv2.BORDER_REPLICATE))
+
+
+def enlarged(small: Crop, interpolation: int) -> Crop:
+    """Bring a reduced crop back to full size."""
+    return as_crop(cv2.resize(small, (SIZE, SIZE), interpolation=interpolation))
 
 
 def resample(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
     """A small face enlarged: reduced to 80 down to 6 pixels and back, interpolation at random."""
     side = round(between(80, 6, strength))
     small = cv2.resize(crop, (side, side), interpolation=int(rng.choice(REDUCING)))
-    return cv2.resize(small, crop.shape[1::-1], interpolation=int(rng.choice(ENLARGING)))
+    return enlarged(small, int(rng.choice(ENLARGING)))
 
 
 def gaussian_noise(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
@@ -75,8 +89,8 @@ def jpeg(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
     small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
     quality = round(between(50, 2, strength))
     _, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    small = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-    return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    small = as_crop(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1]
+    return enlarged(small, cv2.INTER_LINEAR)
 
 
 def dark(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
@@ -124,7 +138,7 @@ def misalignment(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, scale)
     matrix[:, 2] += 45 * share[0] * np.array((np.cos(heading), np.sin(heading)))
     border = int(rng.choice((cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)))
-    return cv2.warpAffine(crop, matrix, (width, height), borderMode=border)
+    return as_crop(cv2.warpAffine(crop, matrix, (width, height), borderMode=border))
 
 
 SINGLE: dict[str, Degradation] = {

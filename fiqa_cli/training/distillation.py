@@ -110,14 +110,17 @@ def start(bank: Bank, teacher: Path, mean_label: float, seed: int) -> Student:
     student = Student(bank.embeddings.shape[-1])
     state = torch.load(teacher, map_location="cpu", weights_only=True)
     sample = np.random.default_rng(seed).choice(len(bank.crops), 200, replace=False)
-    warm_start(student.network.base_model, state, to_input(bank.crops[np.sort(sample), 0]))
+    recogniser = student.network.get_submodule("base_model")
+    assert isinstance(recogniser, MobileFaceNet)
+    warm_start(recogniser, state, to_input(bank.crops[np.sort(sample), 0]))
     with torch.no_grad():
         # The head reads unit vectors of 512 values; it is initialised for values of unit size.
         student.network.mlp.l1.weight *= 512**0.5
         student.network.mlp.l2.bias.fill_(mean_label)
     student.eval()  # the last normalisation keeps its statistics, too
     fold(student)
-    return student.to(memory_format=torch.channels_last)
+    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return student
 
 
 def optimiser(student: Student, schedule: Schedule) -> torch.optim.AdamW:
@@ -146,7 +149,10 @@ def train(bank: Bank, teacher: Path, out: Path, schedule: Schedule, every: int) 
     rates = torch.optim.lr_scheduler.LambdaLR(optimise, schedule.factor)
     checkpoint = out / "checkpoint.pt"
     parts: dict[str, Any] = {
-        "student": student, "average": average, "optimiser": optimise, "rates": rates
+        "student": student,
+        "average": average,
+        "optimiser": optimise,
+        "rates": rates,
     }
     first = resume(checkpoint, parts, schedule)
     began = time.monotonic()

@@ -18,9 +18,9 @@ def fold(network: nn.Module) -> None:
         if isinstance(block, ConvBlock):
             block.eval()
             block.conv = fuse_conv_bn_eval(block.conv, block.bn)
-            block.bn = nn.Identity()
+            block.bn = nn.Identity()  # type: ignore[assignment]
             if hasattr(block, "prelu"):
-                block.prelu = nn.ReLU(inplace=True)
+                block.prelu = nn.ReLU(inplace=True)  # type: ignore[assignment]
 
 
 def unfolded_state(network: nn.Module, official: nn.Module) -> dict[str, Tensor]:
@@ -34,9 +34,7 @@ def unfolded_state(network: nn.Module, official: nn.Module) -> dict[str, Tensor]
         layer, _, key = name.rpartition(".")
         if name in folded:
             state[name] = folded[name].clone()
-        elif key == "num_batches_tracked":
-            state[name] = torch.zeros_like(value)
-        elif layer.endswith("prelu") or key == "running_mean":
+        elif layer.endswith("prelu") or key in ("running_mean", "num_batches_tracked"):
             state[name] = torch.zeros_like(value)
         elif key == "bias":
             state[name] = folded[f"{layer.removesuffix('bn')}conv.bias"].clone()

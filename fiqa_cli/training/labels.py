@@ -59,12 +59,13 @@ def quality_labels(
     the centre of its identity. A clean crop is its own copy: stability 1, only its distance to
     the centre counts, so pose, light and expression lower it too.
     """
-    return cosine(clean, degraded) - epsilon * (1 - cosine(degraded, centres))
+    stability, typicality = cosine(clean, degraded), cosine(degraded, centres)
+    return np.asarray(stability - epsilon * (1 - typicality), np.float32)
 
 
 def min_max(labels: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
     """Map `low` to 0 and `high` to 1 and clip to [0, 1]."""
-    return np.clip((labels - low) / (high - low), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((labels - low) / (high - low), 0, 1), np.float32)
 
 
 def bank_labels(

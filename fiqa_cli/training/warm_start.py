@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiqa_cli.networks.mobilefacenet import ConvBlock, MobileFaceNet
+from fiqa_cli.networks.mobilefacenet import Bottleneck, ConvBlock, MobileFaceNet
 
 State = dict[str, Tensor]
 
@@ -46,15 +46,12 @@ def warm_start(network: MobileFaceNet, state: State, crops: Tensor) -> None:
     # (x + 1) / 2 is the teacher's x before its mean and deviation: fold both into conv1.
     scale = (0.5 / DEVIATION).reshape(1, 3, 1, 1)
     offset = ((0.5 - MEAN) / DEVIATION).reshape(1, 3, 1, 1)
-    network.conv1.bn.running_mean -= (state["conv1.0.weight"] * offset).sum((1, 2, 3))
+    shift = (state["conv1.0.weight"] * offset).sum((1, 2, 3))
+    network.conv1.bn.get_buffer("running_mean").sub_(shift)
     network.conv1.conv.weight *= scale
 
-    stages = (
-        [network.conv_23, *network.conv_3.model, network.conv_34]
-        + [*network.conv_4.model, network.conv_45]
-        + [*network.conv_5.model]
-    )
-    for number, block in enumerate(stages):
+    blocks = (block for block in network.modules() if isinstance(block, Bottleneck))
+    for number, block in enumerate(blocks):
         name = f"features.{number}.conv"
         copy_layer(block.conv, state, f"{name}.0.0", f"{name}.0.1")
         copy_layer(block.conv_dw, state, f"{name}.1.0", f"{name}.1.1")
@@ -72,8 +69,8 @@ def warm_start(network: MobileFaceNet, state: State, crops: Tensor) -> None:
     network(crops)
     hook.remove()
     variance, mean = torch.var_mean(embedded[0][:, width:], 0)
-    network.bn.running_mean[width:] = mean
-    network.bn.running_var[width:] = variance
+    network.bn.get_buffer("running_mean")[width:] = mean
+    network.bn.get_buffer("running_var")[width:] = variance
 
 
 def fit_first_expansion(network: MobileFaceNet, state: State, crops: Tensor) -> None:
@@ -81,8 +78,9 @@ def fit_first_expansion(network: MobileFaceNet, state: State, crops: Tensor) -> 
     network.eval()
     ours = network.conv2_dw(network.conv1(crops))
     point = F.conv2d(ours, state["dw_conv.pointwise.weight"])
-    norm = (state[f"dw_conv.bn2.{key}"] for key in ("running_mean", "running_var", "weight", "bias"))
-    theirs = F.conv2d(F.relu(F.batch_norm(point, *norm)), state["features.0.conv.0.0.weight"])
+    norm = nn.BatchNorm2d(point.shape[1]).eval()
+    copy_norm(norm, state, "dw_conv.bn2", slice(None))
+    theirs = F.conv2d(F.relu(norm(point)), state["features.0.conv.0.0.weight"])
 
     def samples(values: Tensor) -> Tensor:
         # Every fifth position in each direction: neighbours say nearly the same.
@@ -97,4 +95,4 @@ def fit_first_expansion(network: MobileFaceNet, state: State, crops: Tensor) -> 
         inputs.T @ inputs + ridge, inputs.T @ samples(theirs).double()
     ).float()
     network.conv_23.conv.conv.weight.copy_(solution[:-1].T.reshape(128, 64, 1, 1))
-    network.conv_23.conv.bn.running_mean -= solution[-1]
+    network.conv_23.conv.bn.get_buffer("running_mean").sub_(solution[-1])

@@ -7,7 +7,20 @@ from hypothesis import strategies as st
 
 from fiqa_cli.records.row import STATUSES, Row
 
-ODD = ["-rf.jpg", "=1+1", "'=1", "''@x", "\tq", "\rq", 'a"b', "a,b", "a\nb", "a\r\nb", "a\rb", "é😀"]
+ODD = [
+    "-rf.jpg",
+    "=1+1",
+    "'=1",
+    "''@x",
+    "\tq",
+    "\rq",
+    'a"b',
+    "a,b",
+    "a\nb",
+    "a\r\nb",
+    "a\rb",
+    "é😀",
+]
 TEXT = st.one_of(
     st.sampled_from(ODD),
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1),

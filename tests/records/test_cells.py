@@ -26,7 +26,9 @@ def test_numbers_are_not_guarded_and_text_is():
     assert format_line([-0.02, "-0.02", None, float("nan"), True]) == "-0.02,'-0.02,,,true\n"
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2))
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2)
+)
 def test_lines_are_what_the_csv_module_reads(cells):
     line = format_line(cells)
     assert next(csv.reader(io.StringIO(line, newline=""))) == [guard(cell) for cell in cells]

@@ -21,7 +21,7 @@ def write(path, format, rows, columns=None):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=st.lists(ROWS, max_size=5))
 def test_rows_survive_every_format(format, rows):
     with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +35,7 @@ def test_rows_survive_every_format(format, rows):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("other", FORMATS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rows=st.lists(ROWS, min_size=1, max_size=4))
 def test_rows_survive_conversion(format, other, rows):
     with tempfile.TemporaryDirectory() as folder:

@@ -35,7 +35,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.site.files[self.path]
 
     def answer(
-        self, status: int, body: bytes, headers: dict[str, str] | None = None, cut: int | None = None
+        self,
+        status: int,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        cut: int | None = None,
     ) -> None:
         """Send `body`, or only its first `cut` bytes under the full Content-Length."""
         self.send_response(status)

@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.zoo.archive import unpack
-
-
-def pack(file: Path, members: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file
+from zoo.toys import zip_file
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -26,7 +20,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("top", ["", "buffalo_x/"])
 def test_top_folder_or_none_gives_the_same(tmp_path: Path, top: str) -> None:
     members = {f"{top}det.onnx": b"d", f"{top}rec.onnx": b"r", "__MACOSX/._det.onnx": b"junk"}
-    unpack(pack(tmp_path / "a.zip", members), tmp_path / "out")
+    unpack(zip_file(tmp_path / "a.zip", members), tmp_path / "out")
     assert contents(tmp_path / "out") == {"det.onnx": b"d", "rec.onnx": b"r"}
 
 
@@ -34,7 +28,7 @@ def test_top_folder_or_none_gives_the_same(tmp_path: Path, top: str) -> None:
     "name", ["../evil.onnx", "/evil.onnx", "a/../../evil.onnx", "..\\evil.onnx", "C:\\evil"]
 )
 def test_member_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
-    archive = pack(tmp_path / "a.zip", {"good.onnx": b"g", name: b"evil"})
+    archive = zip_file(tmp_path / "a.zip", {"good.onnx": b"g", name: b"evil"})
     with pytest.raises(FiqaError, match="outside"):
         unpack(archive, tmp_path / "out")
     assert {p.name for p in tmp_path.iterdir()} == {"a.zip"}
@@ -50,7 +44,7 @@ def test_symbolic_link_is_refused(tmp_path: Path) -> None:
 
 
 def test_bomb_is_refused_before_unpacking(tmp_path: Path) -> None:
-    archive = pack(tmp_path / "a.zip", {"zeros.onnx": bytes(5_000_000)})
+    archive = zip_file(tmp_path / "a.zip", {"zeros.onnx": bytes(5_000_000)})
     assert archive.stat().st_size < 10_000
     with pytest.raises(FiqaError, match="no model package"):
         unpack(archive, tmp_path / "out", largest=1_000_000)
@@ -58,7 +52,7 @@ def test_bomb_is_refused_before_unpacking(tmp_path: Path) -> None:
 
 
 def test_thousand_members_are_refused(tmp_path: Path) -> None:
-    archive = pack(tmp_path / "a.zip", {f"{n}.onnx": b"" for n in range(1000)})
+    archive = zip_file(tmp_path / "a.zip", {f"{n}.onnx": b"" for n in range(1000)})
     with pytest.raises(FiqaError, match="1000 files"):
         unpack(archive, tmp_path / "out")
 
@@ -79,7 +73,7 @@ def test_damaged_zip_gives_the_files_or_one_error(
 ) -> None:
     folder = tmp_path_factory.mktemp("zip")
     members = {"det.onnx": bytes(range(256)) * 20, "rec.onnx": b"r" * 300}
-    data = bytearray(pack(folder / "a.zip", members).read_bytes())
+    data = bytearray(zip_file(folder / "a.zip", members).read_bytes())
     data[min(int(at * len(data)), len(data) - 1)] = value
     (folder / "a.zip").write_bytes(data[: int(cut * len(data))])
     try:

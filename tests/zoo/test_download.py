@@ -9,10 +9,10 @@ from time import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from zoo.server import Site, drop_after, ignore_range, running, send, status
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.zoo.download import ATTEMPTS, WrongFile, download
+from zoo.server import Site, drop_after, ignore_range, running, send, status
 
 BODY = random.Random(1).randbytes(300_000)
 SHA = hashlib.sha256(BODY).hexdigest()

@@ -9,34 +9,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.networks.heads import DifFIQARNetwork, EDifFIQANetwork
-from fiqa_cli.networks.iresnet import iresnet18, iresnet50, iresnet100
+from fiqa_cli.networks.heads import EDifFIQANetwork
+from fiqa_cli.networks.iresnet import iresnet100
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
 from fiqa_cli.zoo.formats import weights_format
 from fiqa_cli.zoo.load import load_network, load_onnx, load_state_dict, recognise
 from fiqa_cli.zoo.registry import find, resolve
-
-ARCHITECTURES = {
-    "ediffiqa-t": (EDifFIQANetwork, MobileFaceNet),
-    "ediffiqa-s": (EDifFIQANetwork, iresnet18),
-    "ediffiqa-m": (EDifFIQANetwork, iresnet50),
-    "ediffiqa-l": (EDifFIQANetwork, iresnet100),
-    "diffiqa-r": (DifFIQARNetwork, iresnet100),
-}
-
-
-def thin_state(name: str) -> dict[str, Tensor]:
-    """A state dict of full shapes that takes no space: each tensor is one number, repeated."""
-    head, recogniser = ARCHITECTURES[name]
-    with torch.device("meta"):
-        state = head(recogniser()).state_dict()
-    return {
-        key: torch.tensor(float(number + 1), dtype=value.dtype).expand(value.shape)
-        for number, (key, value) in enumerate(state.items())
-    }
+from zoo.toys import ARCHITECTURES, onnx_file, thin_state
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +48,7 @@ def test_every_architecture_comes_back_from_its_state_dict(
 
 
 @pytest.mark.parametrize("kind", ["pth", "old pth", "safetensors", "nested", "prefixed"])
-def test_quality_is_the_same_after_a_round_trip(
-    tiny: nn.Module, kind: str, tmp_path: Path
-) -> None:
+def test_quality_is_the_same_after_a_round_trip(tiny: nn.Module, kind: str, tmp_path: Path) -> None:
     path, state = tmp_path / "weights.unknown", tiny.state_dict()
     if kind == "safetensors":
         save_file(state, path)
@@ -204,30 +184,6 @@ def test_any_bytes_give_a_state_dict_or_one_line(
         assert "\n" not in str(error)
     else:
         assert all(value.isfinite().all() for value in loaded.values())
-
-
-def onnx_file(
-    path: Path,
-    output: str = "quality",
-    batch: int | str = "batch",
-    shape: tuple[int, ...] = (3, 112, 112),
-    second: bool = False,
-) -> Path:
-    """A network whose quality is the mean of the crop, written without torch."""
-    import onnx
-    from onnx import TensorProto, helper
-
-    axes = helper.make_tensor("axes", TensorProto.INT64, [len(shape)], range(1, len(shape) + 1))
-    nodes = [helper.make_node("ReduceMean", ["input", "axes"], [output], keepdims=0)]
-    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [batch])]
-    if second:
-        nodes.append(helper.make_node("Identity", [output], ["other"]))
-        outputs.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [batch]))
-    given = helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, *shape])
-    graph = helper.make_graph(nodes, "mean", [given], outputs, [axes])
-    opset = [helper.make_opsetid("", 18)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
-    return path
 
 
 @pytest.mark.parametrize("batch", ["batch", 1, 4])

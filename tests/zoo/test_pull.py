@@ -1,39 +1,30 @@
 import hashlib
-import io
 import random
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from zoo.server import Handler, Site, drop_after, serve, status
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.zoo.model import Artifact, Model
 from fiqa_cli.zoo.pull import pull
 from fiqa_cli.zoo.receipt import read_receipt
 from fiqa_cli.zoo.store import MissingWeights, locate, place, verify
+from zoo.server import Handler, Site, drop_after, serve, status
+from zoo.toys import sha, zip_file
 
 # As an ONNX file begins: that is all that is looked at before a network is loaded.
 BODY = b"\x08\x08\x12\x07pytorch" + random.Random(2).randbytes(60_000)
 SHA = hashlib.sha256(BODY).hexdigest()
 
 
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
+def zipped(folder: Path, members: dict[str, bytes]) -> bytes:
+    return zip_file(folder / "p.zip", members).read_bytes()
 
 
 @pytest.fixture
@@ -49,8 +40,8 @@ def unhashed(model: Model) -> Model:
 
 
 @pytest.fixture
-def pack(site: Site) -> Model:
-    site.files["/p.zip"] = zipped({"p/det.onnx": b"detector", "p/rec.onnx": b"recogniser"})
+def pack(site: Site, tmp_path: Path) -> Model:
+    site.files["/p.zip"] = zipped(tmp_path, {"p/det.onnx": b"detector", "p/rec.onnx": b"rec"})
     artifact = Artifact("p.zip", "pack", site.url + "/p.zip", sha256=sha(site.files["/p.zip"]))
     members = {"det.onnx": sha(b"detector")}
     return Model(
@@ -59,7 +50,7 @@ def pack(site: Site) -> Model:
 
 
 def test_missing_weights_name_the_command(model: Model) -> None:
-    with pytest.raises(MissingWeights, match="run: fiqa models pull m$"):
+    with pytest.raises(MissingWeights, match=r"run: fiqa models pull m$"):
         locate(model)
     by_hand = replace(model, artifacts=(), obtain="m.pth from https://example.org")
     with pytest.raises(MissingWeights, match=r"get m\.pth .*: fiqa models import FILE --as m$"):
@@ -179,8 +170,10 @@ def test_pack_is_unpacked_without_its_top_folder(pack: Model, cache: Path, site:
     assert locate(pack) == folder
 
 
-def test_pack_with_a_wrong_member_is_refused(pack: Model, site: Site, cache: Path) -> None:
-    site.files["/p.zip"] = zipped({"det.onnx": b"another"})
+def test_pack_with_a_wrong_member_is_refused(
+    pack: Model, site: Site, cache: Path, tmp_path: Path
+) -> None:
+    site.files["/p.zip"] = zipped(tmp_path, {"det.onnx": b"another"})
     wrong = replace(pack, artifacts=(replace(pack.artifacts[0], sha256=None),))
     with pytest.raises(FiqaError, match=r"det\.onnx has not the published"):
         pull(wrong)
@@ -188,8 +181,8 @@ def test_pack_with_a_wrong_member_is_refused(pack: Model, site: Site, cache: Pat
     assert list((cache / "models").iterdir()) == []
 
 
-def test_pack_without_its_detector_is_refused(pack: Model, site: Site) -> None:
-    site.files["/p.zip"] = zipped({"p/rec.onnx": b"recogniser"})
+def test_pack_without_its_detector_is_refused(pack: Model, site: Site, tmp_path: Path) -> None:
+    site.files["/p.zip"] = zipped(tmp_path, {"p/rec.onnx": b"recogniser"})
     wrong = replace(pack, artifacts=(replace(pack.artifacts[0], sha256=None),))
     with pytest.raises(FiqaError, match=r"holds no det\.onnx"):
         pull(wrong)

@@ -80,5 +80,5 @@ def test_unknown_name_without_neighbour() -> None:
 def test_missing_file_is_not_taken_for_a_name(tmp_path: Path) -> None:
     with pytest.raises(FiqaError, match=r"no model file .*nothing\.pth"):
         resolve(str(tmp_path / "nothing.pth"))
-    with pytest.raises(FiqaError, match="no model file x.onnx"):
+    with pytest.raises(FiqaError, match=r"no model file x\.onnx"):
         resolve("x.onnx")

@@ -1,0 +1,139 @@
+"""How well a quality predicts what degradation does to embeddings, beside simple baselines.
+
+    python -m fiqa_cli.training.quality_validation --weights weights/ediffiqa-n.safetensors \
+        --crops DIR --recogniser raw:JUDGE.onnx --recogniser imagenet:TEACHER.onnx
+
+Every crop gets a copy degraded by `(seed, index)`. The judge is the cosine between a recogniser's
+embeddings of the crop and of its copy; a measure is good if its Spearman correlation to the
+cosine is high. Measures see the copy only.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from fiqa_cli.training.crops import list_crops, read_crop
+from fiqa_cli.training.degradations import DEGRADATIONS, degrade
+from fiqa_cli.training.distillation import to_input
+from fiqa_cli.training.embeddings import Recogniser, cosine
+from fiqa_cli.training.export import load_exported
+from fiqa_cli.training.labels import class_centres
+
+Values = NDArray[np.float32]
+
+
+def ranks(values: Values) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[inverse], np.float64)
+
+
+def spearman(a: Values, b: Values) -> float:
+    """Spearman's rank correlation in [-1, 1]."""
+    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+
+
+@torch.inference_mode()
+def qualities(weights: Path, crops: NDArray[np.uint8], batch: int = 32) -> Values:
+    """Quality `[N]` of crops `[N, 112, 112, 3]` by an exported network."""
+    network = load_exported(weights)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    parts = []
+    for first in range(0, len(crops), batch):
+        inputs = to_input(crops[first : first + batch])
+        parts.append(network(inputs.contiguous(memory_format=torch.channels_last))[1])
+    return torch.cat(parts).numpy()
+
+
+def sharpness(crops: NDArray[np.uint8]) -> Values:
+    """Variance of the Laplacian of the luma, `[N]`: the usual measure of focus."""
+    luma = torch.from_numpy(crops).float() @ torch.tensor((0.299, 0.587, 0.114))
+    kernel = torch.tensor(((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0)))
+    edges = F.conv2d(luma[:, None], kernel[None, None])
+    return edges.flatten(1).var(1).numpy()
+
+
+def table(title: str, columns: list[str], rows: dict[str, list[float]]) -> str:
+    """Text with one line per row and three decimals."""
+    lines = [f"{title:40s}" + "".join(f"{name:>14s}" for name in columns)]
+    lines += [f"{name:40s}" + "".join(f"{v:14.3f}" for v in row) for name, row in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def report(
+    weights: Path, folder: Path, recognisers: list[Recogniser], seed: int, limit: int
+) -> str:
+    """Degrade, embed and score at most `limit` crops of `folder`; the tables as text."""
+    paths, identities = list_crops(folder)
+    taken = np.linspace(0, len(paths) - 1, min(limit, len(paths))).round().astype(int)
+    identities = identities[taken]
+    clean = np.stack([read_crop(paths[index]) for index in taken])
+    copies, kinds, strengths = zip(
+        *(degrade(crop, seed, index) for crop, index in zip(clean, taken, strict=True)),
+        strict=True,
+    )
+    degraded, kind, strength = np.stack(copies), np.array(kinds), np.array(strengths)
+
+    names = [recogniser.path.stem for recogniser in recognisers]
+    clean_embeddings = [recogniser.embed(clean) for recogniser in recognisers]
+    embeddings = [recogniser.embed(degraded) for recogniser in recognisers]
+    judges = [cosine(a, b) for a, b in zip(clean_embeddings, embeddings, strict=True)]
+    clean_quality = qualities(weights, clean)
+    quality = qualities(weights, degraded)
+
+    measures = {weights.stem: quality, "Laplacian sharpness": sharpness(degraded)}
+    for name, embedding in zip(names, embeddings, strict=True):
+        measures[f"embedding norm, {name}"] = np.linalg.norm(embedding, axis=1)
+    overall = {
+        name: [spearman(values, judge) for judge in judges] for name, values in measures.items()
+    }
+    by_kind = {
+        name: [spearman(quality[kind == name], judge[kind == name]) for judge in judges]
+        for name in DEGRADATIONS
+    }
+    to_centre = []
+    for embedding in clean_embeddings:
+        centres = class_centres(embedding, identities)
+        to_centre.append(spearman(clean_quality, cosine(embedding, centres[identities])))
+    points = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+    groups = {"clean": clean_quality}
+    for low in (0.0, 0.25, 0.5, 0.75):
+        inside = (strength >= low) & (strength < low + 0.25)
+        groups[f"strength {low:.2f} to {low + 0.25:.2f}"] = quality[inside]
+    return "\n".join(
+        (
+            f"{len(clean)} crops, one degraded copy each, seed {seed}\n",
+            table("Spearman to cosine, copy to clean", names, overall),
+            table(f"{weights.stem} by degradation", names, by_kind),
+            table("clean crops, to cosine with the centre", names, {weights.stem: to_centre}),
+            table(
+                f"quantiles of {weights.stem}",
+                [f"{point:.2f}" for point in points],
+                {name: list(np.quantile(values, points)) for name, values in groups.items()},
+            ),
+        )
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description="Validate ediffiqa-n on degraded crops.")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--crops", type=Path, required=True, help="folder of identity folders")
+    parser.add_argument(
+        "--recogniser", action="append", required=True, help="judge, as INPUT:PATH; repeatable"
+    )
+    parser.add_argument("--seed", type=int, default=100, help="not the seed of training")
+    parser.add_argument("--limit", type=int, default=10**9, help="at most this many crops")
+    options = parser.parse_args()
+    judges = [Recogniser.parse(text) for text in options.recogniser]
+    print(report(options.weights, options.crops, judges, options.seed, options.limit), end="")
+
+
+if __name__ == "__main__":
+    main()

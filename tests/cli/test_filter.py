@@ -1,0 +1,171 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from fiqa_cli.records.readers import read_rows
+from fiqa_cli.records.row import Row
+from fiqa_cli.records.writers import open_writer
+
+ROOT = Path(__file__).parents[2]
+FIQA = [sys.executable, "-c", "from fiqa_cli.cli.main import main; main()"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+ROWS = [
+    Row("p/ann/1.jpg", 0, quality=0.9),
+    Row("p/ann/1.jpg", 1, quality=0.8),
+    Row("p/ann/-2 \udce9\n.jpg", 0, quality=0.4),
+    Row("p/bob/cat.jpg", status="no-face"),
+    Row("p/bob/1.jpg", 0, quality=0.6, error="=1+1"),
+]
+
+
+def fiqa(*arguments, input=b"", cwd=None):
+    return subprocess.run(
+        [*FIQA, "filter", *map(str, arguments)],
+        input=input,
+        capture_output=True,
+        cwd=cwd,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def report(tmp_path):
+    path = tmp_path / "report.csv"
+    with open_writer(path, "csv") as writer:
+        writer.write(ROWS)
+    return path
+
+
+def test_rows_from_a_pipe_come_out_byte_for_byte(report):
+    done = fiqa("--min", "0.6", "--max", "0.8", input=report.read_bytes())
+    lines = report.read_bytes().splitlines(keepends=True)
+    assert done.returncode == 0
+    assert done.stdout == lines[0] + lines[2] + lines[-1]
+    assert done.stderr == b"kept 2 of 5 rows\n"
+
+
+def test_invert_gives_exactly_the_other_rows_and_quiet_says_nothing(report):
+    done = fiqa(report, "--top", "2", "--invert", "-f", "jsonl", "-q")
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [
+        row.path for row in ROWS[2:]
+    ]
+    assert done.stderr == b""
+
+
+def test_two_passes_work_on_a_pipe_too(report):
+    done = fiqa("--per-folder", "1", "--paths", input=report.read_bytes())
+    assert done.stdout == b"p/ann/1.jpg\np/bob/1.jpg\n"
+
+
+def test_paths_are_raw_bytes_once_each(report):
+    done = fiqa(report, "-0")
+    assert done.stdout.split(b"\0") == [
+        b"p/ann/1.jpg",
+        b"p/ann/-2 \xe9\n.jpg",
+        b"p/bob/cat.jpg",
+        b"p/bob/1.jpg",
+        b"",
+    ]
+
+
+def test_without_criteria_a_report_is_converted_with_a_manifest(report, tmp_path):
+    output = tmp_path / "report.parquet"
+    assert fiqa(report, "-o", output, "--status", "ok,no-face").returncode == 0
+    assert pq.read_table(output).num_rows == 5
+    assert list(read_rows(output)) == list(read_rows(report))
+    manifest = json.loads((tmp_path / "report.parquet.manifest.json").read_text())
+    assert manifest["counts"] == {"read": 5, "kept": 5}
+    assert manifest["options"]["statuses"] == ["ok", "no-face"]
+    again = fiqa("-", "-f", "csv", input=output.read_bytes())
+    assert again.stdout == report.read_bytes()
+
+
+def test_images_are_copied_once_and_failures_end_with_exit_1(report, tmp_path):
+    for name in ("p/ann/1.jpg", "p/bob/cat.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(name)
+    done = fiqa(report, "--min", "0.6", "--copy-to", "good", cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"cannot copy p/bob/1.jpg: no such file" in done.stderr
+    assert b"copy: 1 images" in done.stderr
+    assert [path.name for path in (tmp_path / "good").rglob("*.jpg")] == ["1.jpg"]
+    assert done.stdout.count(b"\n") == 4  # the rows go on down the pipe
+
+    done = fiqa(report, "--status", "no-face", "--move-to", "bad", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0
+    assert b"would move p/bob/cat.jpg to " in done.stderr
+    assert not (tmp_path / "bad").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--keep", "0"], "--keep takes a fraction"),
+        (["--status", "good"], "no status good"),
+        (["--format", "xml"], "unknown format 'xml'"),
+        (["--paths", "--format", "csv"], "leave out"),
+        (["--dry-run"], "--dry-run goes with"),
+        (["--copy-to", "a", "--move-to", "b"], "choose one"),
+        (["-o", "report.csv"], "is the input too"),
+        (["-o", "none/out.csv"], "cannot write none/out.csv"),
+        (["--top", "0"], "0 is not in the range"),
+    ],
+)
+def test_usage_errors_end_with_exit_2_and_harm_nothing(report, arguments, complaint):
+    before = report.read_bytes()
+    done = fiqa("report.csv", *arguments, cwd=report.parent)
+    assert done.returncode == 2
+    assert complaint in done.stderr.decode()
+    assert done.stdout == b""
+    assert report.read_bytes() == before
+
+
+def test_a_missing_column_is_named():
+    done = fiqa("--min", "0.5", input=b"path,score\na,0.5\n")
+    assert done.returncode == 2
+    assert b"standard input has no column quality" in done.stderr
+    assert fiqa("--paths", input=b"path\na\n").stdout == b"a\n"
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "jsonl", "parquet"])
+def test_a_reader_that_leaves_ends_it_quietly(tmp_path, format):
+    path = tmp_path / "report"
+    with open_writer(path, format) as writer:
+        writer.write(Row(f"photos/{i}.jpg", 0, quality=0.5) for i in range(20_000))
+    process = subprocess.Popen(
+        [*FIQA, "filter", str(path), "--min", "0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    process.stdout.read(3)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "jsonl"])
+def test_rows_pass_on_before_the_input_ends(tmp_path, format):
+    path = tmp_path / "report"
+    with open_writer(path, format) as writer:
+        writer.write([Row("a.jpg", 0, quality=0.7)])
+    head = path.read_bytes().removesuffix(b"\n]\n")
+    process = subprocess.Popen(
+        [*FIQA, "filter", "--min", "0.1", "--paths"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    process.stdin.write(head)
+    process.stdin.flush()
+    assert process.stdout.readline() == b"a.jpg\n"
+    process.communicate(b"\n]\n" if format == "json" else b"")
+    assert process.returncode == 0

@@ -1,0 +1,105 @@
+import math
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.records.batches import JsonBatch
+from fiqa_cli.records.criteria import Criteria, filter_batches, folder_of
+
+QUALITIES = st.none() | st.sampled_from([0.1, 0.2, 0.5, 0.5, 0.9, -1.0, math.nan, math.inf])
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "path": st.sampled_from(["a/1", "a/2", "b/1", "c", "t.tar::1", "t.tar::d/1"]),
+            "status": st.sampled_from(["ok", "no-face"]),
+            "quality": QUALITIES,
+        }
+    ),
+    max_size=30,
+)
+CRITERIA = st.builds(
+    Criteria,
+    minimum=st.none() | st.sampled_from([0.1, 0.2, 0.4]),
+    maximum=st.none() | st.sampled_from([0.5, 0.9]),
+    statuses=st.none() | st.just(("ok",)),
+    per_folder=st.none() | st.integers(1, 3),
+    keep=st.none() | st.sampled_from([0.01, 0.5, 0.8, 1.0]),
+    top=st.none() | st.integers(1, 5),
+    invert=st.booleans(),
+)
+
+
+class Memory:
+    """A reader of batches that are there already."""
+
+    name, format = "memory", "jsonl"
+
+    def __init__(self, records, size=4):
+        parts = [records[i : i + size] for i in range(0, len(records), size)]
+        self.batches = [JsonBatch("jsonl", part, [b""] * len(part)) for part in parts]
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def plain_filter(records, c):
+    """The definition, with sorted lists and nothing clever; the numbers of the rows that stay."""
+    q = [math.nan if r["quality"] is None else r["quality"] for r in records]
+    left = [i for i, r in enumerate(records) if c.statuses is None or r["status"] in c.statuses]
+    if c.minimum is not None:
+        left = [i for i in left if q[i] >= c.minimum]
+    if c.maximum is not None:
+        left = [i for i in left if q[i] <= c.maximum]
+    if c.ranks:
+        left = [i for i in left if not math.isnan(q[i])]
+
+    def best(rows, count):
+        return sorted(sorted(rows, key=lambda i: (-q[i], i))[:count])
+
+    if c.per_folder is not None:
+        folders = defaultdict(list)
+        for i in left:
+            folders[folder_of(records[i]["path"])].append(i)
+        left = sorted(i for rows in folders.values() for i in best(rows, c.per_folder))
+    if c.keep is not None:
+        left = best(left, math.floor(c.keep * len(left) + 0.5))
+    if c.top is not None:
+        left = best(left, c.top)
+    return [i for i in range(len(records)) if (i in left) != c.invert]
+
+
+@given(RECORDS, CRITERIA)
+def test_filter_is_its_definition(records, criteria):
+    records = [{**record, "number": i} for i, record in enumerate(records)]
+    pairs = list(filter_batches(Memory(records), criteria))
+    assert sum(len(batch) for batch, _ in pairs) == len(records)
+    kept = [record["number"] for _, batch in pairs for record in batch.records()]
+    assert kept == plain_filter(records, criteria)
+
+
+def test_of_equal_rows_the_earlier_stay():
+    records = [{"path": str(i), "quality": 0.5} for i in range(10)]
+    for criteria in (Criteria(top=3), Criteria(keep=0.3), Criteria(per_folder=3)):
+        kept = [
+            name for _, batch in filter_batches(Memory(records), criteria) for name in batch.paths()
+        ]
+        assert kept == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [("a/b/c.jpg", "a/b"), ("c.jpg", ""), ("/c.jpg", ""), ("t.tar::c.jpg", "/t.tar"),
+     ("x/t.tar::c.jpg", "x/t.tar"), ("x/t.tar::d/c.jpg", "x/t.tar::d")],
+)  # fmt: skip
+def test_the_folder_of_an_archive_member_lies_in_the_archive(path, folder):
+    assert folder_of(path) == folder
+
+
+def test_json_rows_may_leave_quality_out_but_not_all_of_them():
+    records = [{"path": "a"}, {"path": "b", "quality": 0.9}]
+    assert [len(kept) for _, kept in filter_batches(Memory(records, 1), Criteria(0.5))] == [0, 1]
+    with pytest.raises(FiqaError, match="memory has no column quality"):
+        list(filter_batches(Memory(records[:1]), Criteria(0.5)))

@@ -1,0 +1,44 @@
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from fiqa_cli import __version__
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.records.manifest import (
+    Artefact,
+    Manifest,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
+
+
+def test_a_manifest_survives_and_says_what_made_the_output(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["fiqa", "score", "\udce9.jpg"])
+    manifest = Manifest(
+        {"faces": "all"}, Artefact("m", "00"), Artefact("d", "11"), 7, "cpu", "fp32"
+    )
+    assert manifest.ended is None
+    manifest.finish({"ok": 3, "no-face": 1})
+    output = tmp_path / "rows.csv"
+    write_manifest(output, manifest)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv.manifest.json"]
+    assert read_manifest(output) == manifest
+    values = json.loads(manifest_path(output).read_text())
+    assert values["version"] == __version__
+    assert values["command"] == ["fiqa", "score", "\udce9.jpg"]
+    assert values["counts"] == {"ok": 3, "no-face": 1}
+    for moment in (values["started"], values["ended"]):
+        assert datetime.fromisoformat(moment).utcoffset() == timedelta(0)
+
+
+def test_no_manifest_is_none_and_a_damaged_one_is_an_error(tmp_path):
+    output = tmp_path / "rows.csv"
+    assert read_manifest(output) is None
+    manifest_path(output).write_text('{"model": 1')
+    with pytest.raises(FiqaError, match="no manifest"):
+        read_manifest(output)
+    manifest_path(output).write_text("[]")
+    with pytest.raises(FiqaError, match="no manifest"):
+        read_manifest(output)
