@@ -113,13 +113,13 @@ def filter_(
         bool, typer.Option("--quiet", "-q", rich_help_panel=REPORT, help="No summary.")
     ] = False,
 ) -> None:
-    """Keep the rows of a report that meet all criteria; without criteria, convert it.
+    """Keep the rows of a report that meet all criteria; with none, convert it.
 
-    Order: status, min and max first; then per-folder; then keep and top. Rows without a quality
-    (no face, unreadable) meet none of them but status; of equal qualities the earlier row is
-    kept. Rows come out unchanged and in their order.
+    Order: status, min and max; then per-folder; then keep and top.
+    Rows without a quality (no face, unreadable) meet none of them but status.
+    Of rows with equal quality the earlier is kept; rows stay unchanged, in order.
 
-    Images keep their folders, from the one that all images of the report have in common.
+    Images keep their folders, from the one common to all images of the report.
     Nothing is overwritten. Links are relative where the paths are.
     """
     if keep is not None and not 0 < keep <= 1:
@@ -150,7 +150,8 @@ def filter_(
             raise FiqaError(
                 f"the rows were not read to their end: no image was touched; use -o to {action}"
             ) from None
-        raise
+        # `| head` has seen enough; left to click, this would end with exit code 1.
+        raise typer.Exit from None
     if output and output.is_file():
         manifest.finish(counts)
         write_manifest(output, manifest)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fiqa_cli.cli.console import console, note, on_terminal
+
 if TYPE_CHECKING:
     from fiqa_cli.zoo.model import Model
     from fiqa_cli.zoo.store import Place
@@ -104,9 +106,9 @@ def pull(
                 force=force,
                 offline=offline,
                 progress=progress,
-                notify=_tell,
+                notify=note,
             )
-        _tell(f"{model.name} is here; licence: {model.licence}")
+        note(f"{model.name} is here; licence: {model.licence}")
         typer.echo(os.fsencode(path))
 
 
@@ -131,7 +133,7 @@ def verify(
         for name, check in checks:
             typer.echo(f"{name}\t{check.result}\t{check.sha256}\t{check.file}")
     if any(check.result == "unknown" for _, check in checks):
-        _tell("unknown: no hash was published or recorded for this file")
+        note("unknown: no hash was published or recorded for this file")
     if any(check.result in ("damaged", "missing") for _, check in checks):
         raise typer.Exit(1)
 
@@ -148,7 +150,7 @@ def import_weights(
     from fiqa_cli.zoo.importing import import_file
     from fiqa_cli.zoo.registry import find
 
-    typer.echo(os.fsencode(import_file(find(name), file, _tell)))
+    typer.echo(os.fsencode(import_file(find(name), file, note)))
 
 
 @app.command()
@@ -222,18 +224,13 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
     Console().print(table)
 
 
-def _tell(line: str) -> None:
-    typer.echo(f"fiqa: {line}", err=True)
-
-
 @contextmanager
 def _progress(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
     """A bar on the standard error for a person, nothing in a log."""
-    if not sys.stderr.isatty():
+    if not on_terminal():
         yield None
         return
     from rich import progress
-    from rich.console import Console
 
     columns = (
         progress.TextColumn("{task.description}"),
@@ -242,6 +239,6 @@ def _progress(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

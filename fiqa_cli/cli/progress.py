@@ -64,7 +64,7 @@ def summarise(tally: Tally, seconds: float) -> None:
     rate = tally.images / seconds if seconds else 0.0
     counts = _counts(tally) or "nothing"
     console.print(
-        f"{tally.images:,} images in {seconds:.1f} s ({rate:,.1f}/s): {counts}",
+        f"{tally.images:,} image{'s' * (tally.images != 1)} in {seconds:.1f} s ({rate:,.1f}/s): {counts}",
         markup=False,
         soft_wrap=True,
     )

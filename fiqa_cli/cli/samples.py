@@ -21,12 +21,10 @@ def samples(
     """
     from fiqa_cli.samples import write_samples
 
-    count = 0
-    for path in write_samples(folder):
-        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
-        count += 1
+    paths = list(write_samples(folder))  # all of them, also when the reader wants only a few
+    sys.stdout.buffer.write(b"".join(os.fsencode(path) + b"\n" for path in paths))
     console.print(
-        f"{count} photos written to {folder}; next: fiqa score {shlex.quote(str(folder))}",
+        f"{len(paths)} photos written to {folder}; next: fiqa score {shlex.quote(str(folder))}",
         markup=False,
         soft_wrap=True,
     )

@@ -189,6 +189,9 @@ def score(
                 tally.count(row)
                 writer.write([row])
         manifest.finish(tally.statuses)
+    except BrokenPipeError:
+        # `| head` has seen enough; left to typer, this would end with exit code 1.
+        raise typer.Exit from None
     finally:
         if output is not None:
             manifest.counts = dict(tally.statuses)

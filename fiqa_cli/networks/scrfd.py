@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 STRIDES = (8, 16, 32)
+ANCHOR_SIZES = ((16.0, 32.0), (64.0, 128.0), (256.0, 512.0))
+"""Side in pixels of the faces for which each anchor of each level answers."""
 ANCHORS = 2
 
 
@@ -48,31 +50,37 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map `[N, channels, H, W]` to the same shape."""
         return F.relu(x + self.second(self.first(x)), inplace=True)
 
 
 class Head(nn.Module):
-    """One 3×3 convolution, then 1×1 predictions."""
+    """One 3×3 convolution, then 1×1 predictions; boxes and landmarks in halves of the anchor."""
 
-    def __init__(self, channels: int) -> None:
+    scale: Tensor
+
+    def __init__(self, channels: int, stride: int, sizes: tuple[float, float]) -> None:
         super().__init__()
         self.trunk = conv(channels, channels)
         self.score = nn.Conv2d(channels, ANCHORS, 1)
         self.box = nn.Conv2d(channels, ANCHORS * 4, 1)
         self.landmark = nn.Conv2d(channels, ANCHORS * 10, 1)
-        with torch.no_grad():
-            # Prior face probability 0.01 (focal loss, Lin et al., 2017): no flood of negatives.
-            self.score.bias.fill_(-4.6)  # type: ignore[union-attr]
-            # Half the side of a middling face of each anchor: boxes are never empty at first.
-            self.box.bias.copy_(torch.tensor([1.0, 2.0]).repeat_interleave(4))  # type: ignore[union-attr]
+        self.register_buffer("scale", torch.tensor(sizes)[:, None] / (2 * stride), persistent=False)
+        # Prior face probability 0.01 (focal loss, Lin et al., 2017): no flood of negatives.
+        nn.init.constant_(self.score.bias, -4.6)  # type: ignore[arg-type]
+        # A box of the anchor's size: no box is empty at first.
+        nn.init.constant_(self.box.bias, 1.0)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Map `[N, channels, H, W]` to logits, distances and landmarks of H·W·2 anchors."""
         x = self.trunk(x)
         score, box, landmark = (
-            y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, width)
+            y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, ANCHORS, width)
             for y, width in ((self.score(x), 1), (self.box(x), 4), (self.landmark(x), 10))
         )
-        return score, box, landmark
+        return score.flatten(1, 2), (box * self.scale).flatten(1, 2), (
+            landmark * self.scale
+        ).flatten(1, 2)
 
 
 class Scrfd(nn.Module):
@@ -102,7 +110,7 @@ class Scrfd(nn.Module):
         self.narrowings = nn.ModuleList(
             conv(above, below, 1) for below, above in itertools.pairwise(pyramid)
         )
-        self.heads = nn.ModuleList(Head(channels) for channels in pyramid)
+        self.heads = nn.ModuleList(map(Head, pyramid, STRIDES, ANCHOR_SIZES))
 
     def levels(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Logits `[N, A, 1]`, distances `[N, A, 4]`, landmarks `[N, A, 10]` of each level."""

@@ -24,37 +24,39 @@ class CropCheck:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        self._warned_of_size = False
+        self._warned = False
         self._faces: list[bool] = []
 
     def look(self, prospect: Prospect) -> None:
         """Take one more prospect of the run into account."""
-        if prospect.crop is None:
+        if prospect.crop is None or self._warned:
             return
-        if prospect.resized and not self._warned_of_size:
-            self._warned_of_size = True
+        if prospect.resized:
             row = prospect.row
-            self._warn(
+            self._say(
                 f"--aligned expects 112x112 crops but {row.path!r} is {row.width}x{row.height}: "
-                "such images are resized; leave --aligned out to detect and align faces"
+                "such images are resized"
             )
-        if len(self._faces) < SAMPLE:
+        elif len(self._faces) < SAMPLE:
             self._faces.append(has_face_geometry(prospect.crop))
             if len(self._faces) == SAMPLE:
                 self._judge()
 
     def finish(self) -> None:
         """Judge a run that ended before the sample was full."""
-        if 0 < len(self._faces) < SAMPLE:
+        if len(self._faces) < SAMPLE and not self._warned:
             self._judge()
 
     def _judge(self) -> None:
-        seen = len(self._faces)
-        if sum(self._faces) < LEAST_SHARE * seen:
-            self._warn(
-                f"--aligned, but only {sum(self._faces)} of the first {seen} crops look like "
-                "aligned faces: leave --aligned out to detect and align faces"
+        seen, faces = len(self._faces), sum(self._faces)
+        if faces < LEAST_SHARE * seen:
+            self._say(
+                f"--aligned, but only {faces} of the first {seen} crops look like aligned faces"
             )
+
+    def _say(self, finding: str) -> None:
+        self._warned = True
+        self._warn(f"{finding}; leave --aligned out to detect and align faces")
 
 
 def has_face_geometry(crop: NDArray[np.uint8]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from fiqa_cli.cli.main import main
 from fiqa_cli.records.readers import read_rows
 from fiqa_cli.records.row import Row
 from fiqa_cli.records.writers import open_writer
@@ -115,15 +116,21 @@ def test_images_are_copied_once_and_failures_end_with_exit_1(report, tmp_path):
         (["--copy-to", "a", "--move-to", "b"], "choose one"),
         (["-o", "report.csv"], "is the input too"),
         (["-o", "none/out.csv"], "cannot write none/out.csv"),
-        (["--top", "0"], "0 is not in the range"),
+        (["--top", "0"], "'--top'"),
     ],
 )
-def test_usage_errors_end_with_exit_2_and_harm_nothing(report, arguments, complaint):
+def test_usage_errors_end_with_exit_2_and_harm_nothing(
+    report, arguments, complaint, monkeypatch, capsysbinary
+):
     before = report.read_bytes()
-    done = fiqa("report.csv", *arguments, cwd=report.parent)
-    assert done.returncode == 2
-    assert complaint in done.stderr.decode()
-    assert done.stdout == b""
+    monkeypatch.chdir(report.parent)
+    monkeypatch.setattr("sys.argv", ["fiqa", "filter", "report.csv", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    output, complaints = capsysbinary.readouterr()
+    assert complaint in complaints.decode()
+    assert output == b""
     assert report.read_bytes() == before
 
 

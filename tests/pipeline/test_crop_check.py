@@ -57,3 +57,13 @@ def test_nothing_to_look_at_is_no_reason_to_warn() -> None:
     checker.look(Prospect(Row("x.jpg", status="unreadable")))
     checker.finish()
     assert warnings == []
+
+
+def test_a_wrong_size_is_noticed_at_any_time() -> None:
+    warnings: list[str] = []
+    checker = CropCheck(warnings.append)
+    for number in range(3 * SAMPLE):
+        row = Row("x.jpg", width=300, height=200)
+        checker.look(Prospect(row, drawn_face(), resized=number > 2 * SAMPLE))
+    checker.finish()
+    assert len(warnings) == 1

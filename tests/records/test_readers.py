@@ -101,10 +101,10 @@ def test_rows_before_a_torn_one_are_given(monkeypatch):
 
 
 def test_a_quote_or_brace_that_nobody_closes_does_not_fill_the_memory():
-    endless = (b"x" * 1000 + b"\n" for _ in range(10**9))
+    endless = (b"x" * 50_000 + b"\n" for _ in range(10**9))
     with pytest.raises(FiqaError, match="quote"):
         list(csv_stream.csv_batches(part for parts in ([b'a,b\n"'], endless) for part in parts))
-    endless = (b"x" * 1000 for _ in range(10**9))
+    endless = (b"x" * 50_000 for _ in range(10**9))
     with pytest.raises(FiqaError, match="row 1"):
         list(json_stream.json_batches(part for parts in ([b'[{"a":"'], endless) for part in parts))
 

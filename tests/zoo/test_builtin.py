@@ -38,7 +38,6 @@ def toy_weights(folder: Path) -> Path:
     (folder / "scrfd-n").mkdir(parents=True)
     (folder / "registry.toml").write_bytes(REGISTRY)
     (folder / "ediffiqa-n.safetensors").write_bytes(b"one")
-    (folder / "ediffiqa-n.onnx").write_bytes(b"two")
     (folder / "scrfd-n" / "det_scrfd_n.onnx").write_bytes(b"three")
     (folder / "scrfd-n" / "README.md").write_text("card")
     return folder
@@ -51,17 +50,13 @@ def test_seal_is_what_sha256sum_checks(tmp_path: Path) -> None:
         ["sha256sum", "--check", "--strict", SUMS], cwd=folder, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(read_sums(folder)) == {
-        "ediffiqa-n.onnx",
-        "ediffiqa-n.safetensors",
-        "scrfd-n/det_scrfd_n.onnx",
-    }
+    assert set(read_sums(folder)) == {"ediffiqa-n.safetensors", "scrfd-n/det_scrfd_n.onnx"}
 
 
 def test_seal_names_what_is_missing(tmp_path: Path) -> None:
     folder = toy_weights(tmp_path / "weights")
-    (folder / "ediffiqa-n.onnx").unlink()
-    assert seal(folder) == ["ediffiqa-n.onnx"]
+    (folder / "ediffiqa-n.safetensors").unlink()
+    assert seal(folder) == ["ediffiqa-n.safetensors"]
 
 
 def test_built_in_model_is_verified_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fiqa_cli.networks.scrfd import ANCHORS, STRIDES
+from fiqa_cli.networks.scrfd import ANCHOR_SIZES, ANCHORS, STRIDES
 
 NEGATIVE = -1
 IGNORED = -2
@@ -30,16 +30,16 @@ class Anchors(NamedTuple):
 
 
 def make_anchors(height: int, width: int) -> Anchors:
-    """Lay out the anchors of a canvas; sizes are 2 and 4 strides, so 16, 32, ..., 512 pixels."""
+    """Lay out the anchors of a canvas, whose sides are multiples of 32 pixels."""
     centres, strides, sizes = [], [], []
-    for stride in STRIDES:
+    for stride, pair in zip(STRIDES, ANCHOR_SIZES, strict=True):
         y, x = torch.meshgrid(
             torch.arange(height // stride), torch.arange(width // stride), indexing="ij"
         )
         centre = torch.stack([x, y], -1).reshape(-1, 2).repeat_interleave(ANCHORS, 0) * stride
         centres.append(centre.float())
         strides.append(torch.full((len(centre),), float(stride)))
-        sizes.append(stride * torch.tensor([2.0, 4.0]).repeat(len(centre) // ANCHORS))
+        sizes.append(torch.tensor(pair).repeat(len(centre) // ANCHORS))
     return Anchors(torch.cat(centres), torch.cat(strides), torch.cat(sizes))
 
 

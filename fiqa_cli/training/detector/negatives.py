@@ -20,7 +20,6 @@ SAMPLES = (
     "ihc.png",
     "moon.png",
     "motorcycle_left.png",
-    "page.png",
     "retina.jpg",
     "rocket.jpg",
     "text.png",

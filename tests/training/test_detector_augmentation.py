@@ -1,0 +1,107 @@
+import cv2
+import numpy as np
+import pytest
+
+from fiqa_cli.training.detector.augmentation import (
+    Sources,
+    clip_faces,
+    draw_canvas,
+    warp_faces,
+)
+from fiqa_cli.training.detector.batches import CanvasBatches
+from fiqa_cli.training.detector.degradation import degrade
+from fiqa_cli.training.detector.labels import Faces
+from fiqa_cli.training.detector.negatives import SAMPLES, texture
+
+
+def portrait() -> tuple[np.ndarray, Faces]:
+    """A grey photo with a red left eye and a blue right eye (colours BGR)."""
+    photo = np.full((200, 160, 3), 128, np.uint8)
+    cv2.circle(photo, (65, 80), 6, (0, 0, 255), -1)
+    cv2.circle(photo, (95, 80), 6, (255, 0, 0), -1)
+    points = [[65, 80], [95, 80], [80, 100], [68, 115], [92, 115]]
+    return photo, Faces(
+        np.array([[50, 55, 110, 130]], np.float32),
+        np.array([points], np.float32),
+        np.array([0.9], np.float32),
+    )
+
+
+@pytest.fixture
+def sources() -> Sources:
+    photo, faces = portrait()
+    return Sources([photo], [faces], [np.zeros((50, 50, 3), np.uint8)])
+
+
+def test_a_batch_depends_on_seed_and_step_only(sources):
+    batch = CanvasBatches(sources, seed=3)[5]
+    again = CanvasBatches(sources, seed=3)[5]
+    other = CanvasBatches(sources, seed=4)[5]
+    assert np.array_equal(batch.images, again.images)
+    for first, second in zip(batch.targets, again.targets, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert batch.images.shape != other.images.shape or (batch.images != other.images).any()
+
+
+def test_landmarks_stay_on_the_eyes(sources, monkeypatch):
+    """Without degradation, the pixel under each visible eye has the colour of that eye or, in
+    the mirror image, of the other."""
+    monkeypatch.setattr(
+        "fiqa_cli.training.detector.augmentation.degrade", lambda image, rng, strongest: (image, 1)
+    )
+    checked = 0
+    for seed in range(40):
+        canvas, faces = draw_canvas(sources, 320, np.random.default_rng(seed))
+        for box, landmarks, score in zip(faces.boxes, faces.landmarks, faces.scores, strict=True):
+            if score < 0.5 or (box[2:] - box[:2]).min() < 40:
+                continue
+            eyes = landmarks[:2].round().astype(int)
+            if (eyes < 0).any() or (eyes >= 320).any():
+                continue
+            colours = {int(canvas[y, x].argmax()) for x, y in eyes}
+            assert colours == {0, 2}
+            checked += 1
+    assert checked > 10
+
+
+def test_canvas_faces_lie_inside(sources):
+    for seed in range(20):
+        canvas, faces = draw_canvas(sources, 256, np.random.default_rng(seed))
+        assert canvas.shape == (256, 256, 3)
+        assert canvas.dtype == np.uint8
+        assert (faces.boxes >= 0).all()
+        assert (faces.boxes <= 256).all()
+        assert (faces.boxes[:, :2] <= faces.boxes[:, 2:]).all()
+
+
+def test_a_quarter_turn_swaps_the_sides_of_a_box():
+    _, faces = portrait()
+    turned = warp_faces(faces, np.array([[0, -1, 300], [1, 0, 0]], np.float32), np.pi / 2)
+    assert np.allclose(turned.boxes, [[300 - 130, 50, 300 - 55, 110]], atol=1e-3)
+    assert np.allclose(turned.landmarks[0, 0], [300 - 80, 65])
+
+
+def test_faces_cut_by_the_cell_become_doubtful_or_vanish():
+    _, faces = portrait()
+    whole = clip_faces(faces, 0, 0, 160, 200)
+    assert whole.scores.tolist() == pytest.approx([0.9])
+    half = clip_faces(faces, 80, 0, 80, 200)
+    assert half.boxes.tolist() == [[80, 55, 110, 130]]
+    assert half.scores.tolist() == pytest.approx([0.3])
+    assert len(clip_faces(faces, 105, 0, 55, 200)) == 0
+
+
+def test_degradation_reports_the_loss_of_detail_within_the_bound():
+    image = texture(np.random.default_rng(0))
+    factors = []
+    for seed in range(30):
+        degraded, factor = degrade(image, np.random.default_rng(seed), 3.0)
+        assert degraded.shape == image.shape
+        assert degraded.dtype == np.uint8
+        factors.append(factor)
+    assert min(factors) == 1
+    assert 1 < max(factors) <= 3
+
+
+def test_test_pictures_are_not_negatives():
+    assert not {"astronaut.png", "chelsea.png"} & set(SAMPLES)
