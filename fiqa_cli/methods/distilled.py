@@ -10,11 +10,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
 
 from fiqa_cli.methods.device import cores
 from fiqa_cli.methods.method import Scores
 from fiqa_cli.methods.precision import Precision, dtype, find_precision
+from fiqa_cli.networks.folding import fold
 from fiqa_cli.networks.heads import QualityNetwork
 
 CPU_SLICE = 8
@@ -46,7 +46,7 @@ class Distilled:
         self._device = device
         self._dtype = dtype(found)
         parts = cast(QualityNetwork, network)
-        folded = fuse(parts.recogniser.eval()).to(device, self._dtype)
+        folded = fold(parts.recogniser).to(device, self._dtype)
         self._recogniser = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._head = parts.head.eval().to(device, torch.float32)
         if device.type == "cpu":

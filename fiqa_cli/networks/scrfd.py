@@ -78,9 +78,11 @@ class Head(nn.Module):
             y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, ANCHORS, width)
             for y, width in ((self.score(x), 1), (self.box(x), 4), (self.landmark(x), 10))
         )
-        return score.flatten(1, 2), (box * self.scale).flatten(1, 2), (
-            landmark * self.scale
-        ).flatten(1, 2)
+        return (
+            score.flatten(1, 2),
+            (box * self.scale).flatten(1, 2),
+            (landmark * self.scale).flatten(1, 2),
+        )
 
 
 class Scrfd(nn.Module):

@@ -109,7 +109,9 @@ def start(bank: Bank, teacher: Path, mean_label: float, seed: int) -> Student:
     torch.manual_seed(seed)
     student = Student(bank.embeddings.shape[-1])
     state = torch.load(teacher, map_location="cpu", weights_only=True)
-    sample = np.random.default_rng(seed).choice(len(bank.crops), 200, replace=False)
+    sample = np.random.default_rng(seed).choice(
+        len(bank.crops), min(200, len(bank.crops)), replace=False
+    )
     recogniser = student.network.get_submodule("base_model")
     assert isinstance(recogniser, MobileFaceNet)
     warm_start(recogniser, state, to_input(bank.crops[np.sort(sample), 0]))

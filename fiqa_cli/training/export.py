@@ -51,6 +51,7 @@ def export(checkpoint: Path, out: Path) -> None:
     }
     partial = out.with_suffix(".partial")
     save_file(half, partial, metadata)
+    partial.chmod(0o644)  # safetensors leaves it to its owner alone
     partial.replace(out)
 
 

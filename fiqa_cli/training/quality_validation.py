@@ -21,7 +21,7 @@ from fiqa_cli.training.degradations import DEGRADATIONS, degrade
 from fiqa_cli.training.distillation import to_input
 from fiqa_cli.training.embeddings import Recogniser, cosine
 from fiqa_cli.training.export import load_exported
-from fiqa_cli.training.labels import class_centres
+from fiqa_cli.training.labels import class_centres, impostor_threshold
 
 Values = NDArray[np.float32]
 
@@ -96,10 +96,20 @@ def report(
         name: [spearman(quality[kind == name], judge[kind == name]) for judge in judges]
         for name in DEGRADATIONS
     }
-    to_centre = []
-    for embedding in clean_embeddings:
-        centres = class_centres(embedding, identities)
-        to_centre.append(spearman(clean_quality, cosine(embedding, centres[identities])))
+    to_centre, recognised = [], []
+    for clean_embedding, embedding in zip(clean_embeddings, embeddings, strict=True):
+        centres = class_centres(clean_embedding, identities)
+        own = centres[identities]
+        to_centre.append(spearman(clean_quality, cosine(clean_embedding, own)))
+        threshold = impostor_threshold(clean_embedding, identities, centres)
+        recognised.append(cosine(embedding, own) >= threshold)
+    shares = {}
+    for low in np.arange(0, 1, 0.1):
+        inside = (quality >= low) & (quality < low + 0.1)
+        shares[f"quality {low:.1f} to {low + 0.1:.1f}"] = [
+            float(inside.mean()),
+            *(float(hits[inside].mean()) for hits in recognised),
+        ]
     points = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
     groups = {"clean": clean_quality}
     for low in (0.0, 0.25, 0.5, 0.75):
@@ -111,6 +121,11 @@ def report(
             table("Spearman to cosine, copy to clean", names, overall),
             table(f"{weights.stem} by degradation", names, by_kind),
             table("clean crops, to cosine with the centre", names, {weights.stem: to_centre}),
+            table(
+                "copies recognised at FMR 1e-3",
+                ["share of all", *names],
+                shares,
+            ),
             table(
                 f"quantiles of {weights.stem}",
                 [f"{point:.2f}" for point in points],

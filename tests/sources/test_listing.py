@@ -94,7 +94,7 @@ def test_odd_names_in_folders(here: Path) -> None:
     odd = [b"-rf.jpg", b"a b.jpg", b"line\nbreak.jpg", b"\xff\xfe.jpg", "é\u2028.jpg".encode()]
     (here / "d").mkdir()
     for name in odd:
-        with open(b"d/" + name, "wb"):  # noqa: PTH123
+        with open(b"d/" + name, "wb"):
             pass
     assert [os.fsencode(path) for path in paths("d")] == [b"d/" + name for name in sorted(odd)]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.zoo.download import ATTEMPTS, WrongFile, download
-from zoo.server import Site, drop_after, ignore_range, running, send, status
+from zoo.server import Site, drop_after, ignore_range, running, send, serve, status
 
 BODY = random.Random(1).randbytes(300_000)
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -165,9 +165,10 @@ def test_wrong_bytes_are_deleted_and_never_kept(site: Site, target: Path) -> Non
 
 def test_a_wrong_file_over_a_bad_line_still_ends(site: Site, target: Path) -> None:
     site.files["/w"] = bytes(len(BODY))
-    site.next = [drop_after(100_000), drop_after(300_000), drop_after(100_000)] * 3
+    site.next = [drop_after(100_000), serve] * 20
     with pytest.raises(WrongFile):
         download(site.url + "/w", target, sha256=SHA, sleep=Sleeper())
+    assert len(site.requests) == 4
     assert leftovers(target) == set()
 
 

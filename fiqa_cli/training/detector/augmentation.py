@@ -73,7 +73,9 @@ def fill_cell(
     x, y, width, height = cell
     side = min(width, height)
     draw = rng.random()
-    none = Faces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0))
+    none = Faces(
+        np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
+    )
     if draw < 1 / 8:
         photo, faces = draw_negative(rng, sources.negatives), none
     else:
@@ -152,7 +154,7 @@ def draw_canvas(
     scores = np.concatenate([p.scores for p in parts]).astype(np.float32)
     sides = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1))
     found = sides[scores >= sure]
-    strongest = float(np.clip(np.median(found) / 14, 1, 8)) if len(found) else 4.0
+    strongest = float(np.clip(np.median(found) / 10, 1, 8)) if len(found) else 4.0
     canvas, factor = degrade(canvas, rng, strongest)
     scores = np.where(sides / factor < LEAST_FACE, np.minimum(scores, 0.3), scores)
     return canvas, Faces(boxes, landmarks, scores.astype(np.float32))

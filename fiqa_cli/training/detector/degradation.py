@@ -11,7 +11,7 @@ def change_light(image: Image, rng: np.random.Generator) -> Image:
     import cv2
 
     dark = rng.random() < 0.25
-    gain = 2 ** (rng.uniform(-2.5, -0.5) if dark else rng.uniform(-0.5, 0.5))
+    gain = 2 ** (rng.uniform(-4.2, -0.5) if dark else rng.uniform(-0.5, 0.5))
     gamma = 2 ** rng.uniform(-0.5, 0.5)
     offset = 0.0 if dark else rng.uniform(-0.15, 0.15)
     levels = np.linspace(0, 1, 256)[:, None] ** gamma * gain + offset
@@ -43,10 +43,10 @@ def lose_detail(image: Image, rng: np.random.Generator, strongest: float) -> tup
 
 
 def add_noise(image: Image, rng: np.random.Generator) -> Image:
-    """Add Gaussian noise of a standard deviation of 2 to 40 grey levels."""
+    """Add Gaussian noise of a standard deviation of 2 to 64 grey levels."""
     import cv2
 
-    sigma = 2 ** rng.uniform(1, 5.3)
+    sigma = 2 ** rng.uniform(1, 6)
     noise = np.empty(image.shape, np.int16)
     cv2.setRNGSeed(int(rng.integers(2**31)))
     cv2.randn(noise, (0, 0, 0), (sigma, sigma, sigma))
@@ -60,8 +60,7 @@ def compress(image: Image, rng: np.random.Generator) -> Image:
 
     quality = int(rng.integers(15, 91))
     _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded: Image = cv2.imdecode(code, cv2.IMREAD_COLOR)
-    return decoded
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
 
 
 def degrade(image: Image, rng: np.random.Generator, strongest: float) -> tuple[Image, float]:

@@ -56,6 +56,12 @@ def landmark_errors(wanted: Floats, found: Floats) -> Floats:
     return error
 
 
+def contained(boxes: Floats, height: int, width: int) -> list[bool]:
+    """Whether each box `[F, 4]` lies wholly inside a photo of `height` × `width` pixels."""
+    inside = (boxes >= 0) & (boxes <= np.array([width, height, width, height]))
+    return [bool(row.all()) for row in inside]
+
+
 def agreement(
     teacher: list[Faces], student: list[Faces], sizes: list[tuple[int, int]], threshold: float
 ) -> Agreement:
@@ -68,12 +74,12 @@ def agreement(
     for truth, found, (height, width) in zip(teacher, student, sizes, strict=True):
         sure = truth.select(truth.scores >= SURE)
         found = found.select(found.scores >= threshold)
-        within = (sure.boxes >= 0).all(1) & (sure.boxes <= (width, height, width, height)).all(1)
+        within = contained(sure.boxes, height, width)
         pairs = match_boxes(sure, found)
         faces += len(sure)
-        inside += int(within.sum())
+        inside += sum(within)
         hits += len(pairs)
-        hits_inside += sum(bool(within[i]) for i, _ in pairs)
+        hits_inside += sum(within[i] for i, _ in pairs)
         false += len(found) - len(pairs)
         false_weak += len(found) - len(match_boxes(truth, found))
         if pairs:

@@ -1,7 +1,6 @@
 """From a training checkpoint to an ONNX file that insightface's `SCRFD` class reads."""
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
@@ -44,7 +43,7 @@ def export_onnx(net: Scrfd, path: Path) -> None:
         opset_version=13,
         dynamo=False,
     )
-    os.replace(part, path)
+    part.replace(path)
 
 
 def main() -> None:

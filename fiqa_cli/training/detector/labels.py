@@ -1,7 +1,6 @@
 """Pseudo labels: what the teacher detector finds in each photo and in its mirror image."""
 
 import argparse
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +122,7 @@ def save_labels(path: Path, labels: dict[str, Faces]) -> None:
         landmarks=np.concatenate([f.landmarks for f in faces]),
         scores=np.concatenate([f.scores for f in faces]),
     )
-    os.replace(part, path)
+    part.replace(path)
 
 
 def load_labels(path: Path) -> dict[str, Faces]:

@@ -58,14 +58,14 @@ def detector_loss(predictions: Predictions, anchors: Anchors, targets: list[Targ
     wanted_scores = torch.zeros_like(predictions.logits)
     counted = torch.ones_like(predictions.logits, dtype=torch.bool)
     rows, columns, boxes, landmarks = [], [], [], []
-    for row, target in enumerate(targets):
+    for canvas, target in enumerate(targets):
         face = assign(anchors, target.boxes, target.sure)
-        counted[row] = face != IGNORED
-        column = (face >= 0).nonzero().squeeze(1)
-        rows.append(torch.full_like(column, row))
-        columns.append(column)
-        boxes.append(target.boxes[face[column]])
-        landmarks.append(target.landmarks[face[column]])
+        counted[canvas] = face != IGNORED
+        found = (face >= 0).nonzero().squeeze(1)
+        rows.append(torch.full_like(found, canvas))
+        columns.append(found)
+        boxes.append(target.boxes[face[found]])
+        landmarks.append(target.landmarks[face[found]])
     row, column = torch.cat(rows), torch.cat(columns)
     box, landmark = torch.cat(boxes), torch.cat(landmarks)
 

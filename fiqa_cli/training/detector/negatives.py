@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fiqa_cli.training.detector.photos import read_photo
+
 Image = NDArray[np.uint8]
 
 SAMPLES = (
@@ -36,7 +38,7 @@ def sample_pictures() -> list[Image]:
     folder = Path(skimage.__file__).parent / "data"
     pictures = []
     for name in SAMPLES:
-        picture = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
+        picture = read_photo(folder / name)
         scale = min(1.0, 512 / max(picture.shape[:2]))
         pictures.append(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     return pictures

@@ -2,7 +2,6 @@
 
 import argparse
 import copy
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -26,7 +25,7 @@ from fiqa_cli.training.detector.photos import photo_names, split_photos
 class Recipe:
     """The options that decide the weights."""
 
-    steps: int = 6000
+    steps: int = 4500
     rate: float = 2e-3
     """Peak learning rate of AdamW."""
     warmup: int = 200
@@ -68,7 +67,7 @@ class Run:
             "done": self.done,
         }
         torch.save(state, part)
-        os.replace(part, path)
+        part.replace(path)
 
     def load(self, path: Path) -> None:
         """Continue from a checkpoint of the same recipe.
@@ -92,7 +91,7 @@ class Run:
         anchors = make_anchors(*images.shape[2:])
         losses = detector_loss(self.net((images.float() - 127.5) / 128), anchors, targets)
         self.optimiser.zero_grad()
-        losses.total().backward()
+        losses.total().backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.optimiser.step()
         self.done += 1

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.training.detector import batches as batches_module
+from fiqa_cli.training.detector.augmentation import Sources
+from fiqa_cli.training.detector.batches import CanvasBatches
+from fiqa_cli.training.detector.labels import Faces
+from fiqa_cli.training.detector.train import Recipe, Run, train
+
+RECIPE = Recipe(steps=4, warmup=2, decay=0.5, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On canvases this small, threads cost more than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def batches(monkeypatch) -> CanvasBatches:
+    monkeypatch.setattr(batches_module, "SHAPES", ((64, 2), (96, 1), (64, 1)))
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    faces = Faces(
+        np.array([[20, 20, 60, 60]], np.float32),
+        np.full((1, 5, 2), 40, np.float32),
+        np.array([0.9], np.float32),
+    )
+    return CanvasBatches(Sources([photo], [faces], [photo // 2]), seed=1)
+
+
+def test_a_resumed_run_ends_with_the_same_weights(batches, tmp_path):
+    whole = Run(RECIPE)
+    train(whole, batches, tmp_path / "whole.pt")
+
+    interrupted = Run(RECIPE)
+    for step in range(2):
+        interrupted.step(*batches[step])
+    interrupted.save(tmp_path / "part.pt")
+    resumed = Run(RECIPE)
+    resumed.load(tmp_path / "part.pt")
+    train(resumed, batches, tmp_path / "part.pt")
+
+    assert resumed.done == whole.done == RECIPE.steps
+    for wanted, found in (
+        (whole.net.state_dict(), resumed.net.state_dict()),
+        (whole.averaged.state_dict(), resumed.averaged.state_dict()),
+    ):
+        assert all(torch.equal(wanted[key], found[key]) for key in wanted)
+
+
+def test_the_loss_falls_on_a_batch_seen_again(batches):
+    run = Run(Recipe(steps=40, warmup=1))
+    batch = batches[0]
+    losses = [float(run.step(*batch).total()) for _ in range(12)]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_another_recipe_is_refused(tmp_path):
+    run = Run(RECIPE)
+    run.done = 2
+    run.save(tmp_path / "run.pt")
+    for other in (
+        Recipe(steps=4, warmup=2, decay=0.5, seed=2),
+        Recipe(steps=4, warmup=3, decay=0.5, seed=1),
+    ):
+        with pytest.raises(FiqaError, match="was made with"):
+            Run(other).load(tmp_path / "run.pt")
+
+
+def test_the_rate_rises_stays_and_falls():
+    recipe = Recipe(steps=100, rate=1.0, warmup=10, decay=0.2)
+    rates = [recipe.rate_at(step) for step in range(100)]
+    assert rates[:10] == pytest.approx(np.arange(1, 11) / 10)
+    assert rates[10:80] == [1.0] * 70
+    assert rates[80:] == pytest.approx(np.arange(20, 0, -1) / 20)
+
+
+def test_a_plateau_may_be_prolonged(tmp_path):
+    run = Run(Recipe(steps=10, warmup=2, decay=0.5))
+    run.done = 4
+    run.save(tmp_path / "run.pt")
+    longer = Run(Recipe(steps=20, warmup=2, decay=0.5))
+    longer.load(tmp_path / "run.pt")
+    assert longer.done == 4

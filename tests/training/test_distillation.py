@@ -1,0 +1,167 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.networks.heads import EDifFIQANetwork
+from fiqa_cli.networks.mobilefacenet import MobileFaceNet
+from fiqa_cli.training.bank import Bank
+from fiqa_cli.training.distillation import (
+    Schedule,
+    batch_rows,
+    distillation_loss,
+    mirrored,
+    to_input,
+    train,
+)
+from fiqa_cli.training.export import export, load_exported
+from fiqa_cli.training.folding import fold, unfolded_state
+
+IDENTITIES = 46  # forty are held out
+SCHEDULE = Schedule(steps=3, batch=4, frozen=1, warm_up=2)
+
+
+def teacher_state() -> dict[str, Tensor]:
+    """Random weights under the names and in the shapes of the teacher's state dict."""
+    generator = torch.Generator().manual_seed(0)
+    state: dict[str, Tensor] = {}
+
+    def layer(conv: str, bn: str, *shape: int) -> None:
+        state[f"{conv}.weight"] = torch.randn(*shape, generator=generator)
+        state[f"{conv}.weight"] /= math.prod(shape[1:]) ** 0.5
+        for key, value in (("weight", 1.0), ("bias", 0.1), ("running_mean", 0.0)):
+            state[f"{bn}.{key}"] = torch.full((shape[0],), value)
+        state[f"{bn}.running_var"] = torch.ones(shape[0])
+
+    layer("conv1.0", "conv1.1", 64, 3, 3, 3)
+    layer("dw_conv.depthwise", "dw_conv.bn1", 64, 1, 3, 3)
+    layer("dw_conv.pointwise", "dw_conv.bn2", 64, 64, 1, 1)
+    widths = [(64, 128, 64)] * 5 + [(64, 256, 128)] + [(128, 256, 128)] * 6
+    widths += [(128, 512, 128)] + [(128, 256, 128)] * 2
+    for number, (inputs, width, outputs) in enumerate(widths):
+        name = f"features.{number}.conv"
+        layer(f"{name}.0.0", f"{name}.0.1", width, inputs, 1, 1)
+        layer(f"{name}.1.0", f"{name}.1.1", width, 1, 3, 3)
+        layer(f"{name}.2", f"{name}.3", outputs, width, 1, 1)
+    layer("conv2.0", "conv2.1", 512, 128, 1, 1)
+    layer("gdconv.depthwise", "gdconv.bn", 512, 1, 7, 7)
+    layer("conv3", "bn", 128, 512, 1, 1)
+    return state
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("teacher") / "teacher.pt"
+    torch.save(teacher_state(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bank() -> Bank:
+    rng = np.random.default_rng(0)
+    shape = (IDENTITIES, 2)
+    embeddings = rng.normal(size=(IDENTITIES, 1, 128)) + 0.3 * rng.normal(size=(*shape, 128))
+    return Bank(
+        crops=rng.integers(0, 256, (*shape, 112, 112, 3), dtype=np.uint8),
+        embeddings=embeddings.astype(np.float32),
+        identities=np.arange(IDENTITIES),
+        kinds=np.full(shape, "clean"),
+        strengths=np.zeros(shape, np.float32),
+    )
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = torch.load(run / "checkpoint.pt", weights_only=True)["average"]
+    return state
+
+
+class Interruption(Exception):
+    """Stands for a kill between two steps."""
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
+    bank: Bank, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(bank, teacher, tmp_path / "whole", SCHEDULE, every=1)
+
+    def stop(rows: NDArray[np.int64], step: int, batch: int, seed: int) -> NDArray[np.int64]:
+        if step == 2:
+            raise Interruption
+        return batch_rows(rows, step, batch, seed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fiqa_cli.training.distillation.batch_rows", stop)
+        with pytest.raises(Interruption):
+            train(bank, teacher, tmp_path / "cut", SCHEDULE, every=1)
+    train(bank, teacher, tmp_path / "cut", SCHEDULE, every=1)
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert whole.keys() == cut.keys()
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+    with pytest.raises(FiqaError, match="schedule"):
+        train(bank, teacher, tmp_path / "cut", replace(SCHEDULE, steps=9), every=1)
+
+    exported = tmp_path / "ediffiqa-n.safetensors"
+    export(tmp_path / "whole" / "checkpoint.pt", exported)
+    assert exported.stat().st_size < 4_000_000
+    network = load_exported(exported)
+    # What is published scores as what was trained, apart from half precision.
+    folded = EDifFIQANetwork(MobileFaceNet()).eval()
+    fold(folded)
+    folded.load_state_dict(
+        {n.removeprefix("network."): v for n, v in whole.items() if n.startswith("network.")}
+    )
+    inputs = to_input(bank.crops[:4, 0])
+    with torch.inference_mode():
+        torch.testing.assert_close(network(inputs)[1], folded(inputs)[1], atol=0.02, rtol=0.02)
+
+
+def test_folding_and_unfolding_change_no_result() -> None:
+    torch.manual_seed(0)
+    network = EDifFIQANetwork(MobileFaceNet()).train()
+    for name, value in network.named_parameters():
+        if "prelu" in name:
+            value.data.zero_()
+    inputs = torch.rand(4, 3, 112, 112) * 2 - 1
+    with torch.no_grad():
+        network(inputs)  # gives the normalisations statistics other than 0 and 1
+        expected = network.eval()(inputs)
+        fold(network)
+        official = EDifFIQANetwork(MobileFaceNet()).eval()
+        official.load_state_dict(unfolded_state(network, official))
+        for out in (network(inputs), official(inputs)):
+            torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_each_epoch_visits_every_row_once_in_its_own_order() -> None:
+    rows = np.arange(100, 112)
+    first = [batch_rows(rows, step, 4, seed=1) for step in range(3)]
+    second = [batch_rows(rows, step, 4, seed=1) for step in range(3, 6)]
+    assert sorted(np.concatenate(first)) == sorted(np.concatenate(second)) == list(rows)
+    assert not np.array_equal(first, second)
+
+
+def test_mirroring_turns_some_crops_left_to_right() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (16, 112, 112, 3), dtype=np.uint8)
+    out = mirrored(crops, step=0, seed=1)
+    same = [np.array_equal(a, b) for a, b in zip(out, crops, strict=True)]
+    turned = [np.array_equal(a, b[:, ::-1]) for a, b in zip(out, crops, strict=True)]
+    assert 0 < sum(same) < 16
+    assert sum(same) + sum(turned) == 16
+
+
+def test_the_loss_terms_are_known_at_a_right_angle() -> None:
+    quality, consistency = distillation_loss(
+        projected=torch.tensor([[1.0, 0.0], [0.0, 2.0]]),
+        quality=torch.tensor([0.5, 0.25]),
+        embedding=torch.tensor([[0.0, 1.0], [0.0, 1.0]]),
+        label=torch.tensor([0.25, 0.75]),
+    )
+    assert quality.item() == pytest.approx(0.375)
+    assert consistency.item() == pytest.approx(0.5)
