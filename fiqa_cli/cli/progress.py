@@ -62,9 +62,9 @@ def watch(rows: Iterable[Row], tally: Tally, total: Callable[[], int] | None) ->
 def summarise(tally: Tally, seconds: float) -> None:
     """Say what a run came to, with a small histogram of the quality."""
     rate = tally.images / seconds if seconds else 0.0
-    counts = _counts(tally) or "nothing"
+    images = "1 image" if tally.images == 1 else f"{tally.images:,} images"
     console.print(
-        f"{tally.images:,} image{'s' * (tally.images != 1)} in {seconds:.1f} s ({rate:,.1f}/s): {counts}",
+        f"{images} in {seconds:.1f} s ({rate:,.1f}/s): {_counts(tally) or 'nothing'}",
         markup=False,
         soft_wrap=True,
     )

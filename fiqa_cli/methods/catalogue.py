@@ -10,6 +10,7 @@ from fiqa_cli.methods.distilled import Distilled
 from fiqa_cli.methods.method import Method
 from fiqa_cli.methods.onnx_quality import OnnxQuality
 from fiqa_cli.methods.precision import Precision
+from fiqa_cli.zoo.formats import ONNX, weights_format
 from fiqa_cli.zoo.load import load_network, load_onnx
 from fiqa_cli.zoo.registry import resolve
 from fiqa_cli.zoo.store import locate
@@ -34,7 +35,7 @@ def load_method(
     if found.kind != "quality":
         raise FiqaError(f"{model} is a {found.kind}: 'fiqa models list' shows the quality models")
     path = locate(found)
-    if path.suffix == ".onnx":
+    if weights_format(path) == ONNX:
         if precision not in (Precision.AUTO, Precision.FP32):
             raise FiqaError(f"{model} is an ONNX file, which runs in fp32: leave out --precision")
         return OnnxQuality(found.name, load_onnx(path, device.type), batch_size), path

@@ -20,17 +20,22 @@ class NineOutputs(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map `[N, 3, H, W]` to nine tensors `[N, anchors, 1 | 4 | 10]`, named by `OUTPUTS`."""
+        """Map `[N, 3, H, W]` to nine tensors `[N · anchors, 1 | 4 | 10]`, named by `OUTPUTS`.
+
+        Two axes instead of three: insightface before 1.0 reads no others.
+        """
         scores, boxes, landmarks = zip(*self.net.levels(x), strict=True)
-        return (*(score.sigmoid() for score in scores), *boxes, *landmarks)
+        outputs = (*(score.sigmoid() for score in scores), *boxes, *landmarks)
+        return tuple(output.flatten(0, 1) for output in outputs)
 
 
 def export_onnx(net: Scrfd, path: Path) -> None:
     """Write `net` as ONNX with dynamic batch, height and width, atomically.
 
-    Batch normalisation is folded into the convolutions.
+    Batch normalisation is folded into the convolutions. The rows of a batch's images follow one
+    another in each output.
     """
-    axes = {name: {0: "batch", 1: f"anchors_{name.split('_')[1]}"} for name in OUTPUTS}
+    axes = {name: {0: f"anchors_{name.split('_')[1]}"} for name in OUTPUTS}
     axes["input"] = {0: "batch", 2: "height", 3: "width"}
     part = path.with_suffix(".part")
     torch.onnx.export(
