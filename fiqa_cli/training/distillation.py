@@ -143,7 +143,6 @@ def train(bank: Bank, teacher: Path, out: Path, schedule: Schedule, every: int) 
     labels, kept = bank_labels(bank.embeddings, bank.identities)
     kept &= ~hold_out(bank.identities, HELD_OUT_IDENTITIES, schedule.seed)[:, None]
     rows = np.flatnonzero(kept)
-    columns = bank.crops.shape[1]
 
     student = start(bank, teacher, float(labels[kept].mean()), schedule.seed)
     average = copy.deepcopy(student)
@@ -158,39 +157,53 @@ def train(bank: Bank, teacher: Path, out: Path, schedule: Schedule, every: int) 
     }
     first = resume(checkpoint, parts, schedule)
     began = time.monotonic()
-    totals = np.zeros(2)
     for step in range(first, schedule.steps):
         for name in FRONT:
             getattr(student.network.base_model, name).requires_grad_(step >= schedule.frozen)
         chosen = batch_rows(rows, step, schedule.batch, schedule.seed)
-        crop, column = np.divmod(chosen, columns)
-        inputs = to_input(mirrored(bank.crops[crop, column], step, schedule.seed))
-        projected, quality = student(inputs.contiguous(memory_format=torch.channels_last))
-        terms = distillation_loss(
-            projected,
-            quality,
-            torch.from_numpy(bank.embeddings[crop, column]),
-            torch.from_numpy(labels[crop, column]),
-        )
+        quality, consistency = batch_loss(student, bank, labels, chosen, step, schedule.seed)
         optimise.zero_grad()
-        (terms[0] + CONSISTENCY * terms[1]).backward()  # type: ignore[no-untyped-call]
+        (quality + CONSISTENCY * consistency).backward()  # type: ignore[no-untyped-call]
         optimise.step()
         rates.step()
-        with torch.no_grad():
-            for kept_value, value in zip(average.parameters(), student.parameters(), strict=True):
-                kept_value.lerp_(value, 1 - min(schedule.average, (step + 1) / (step + 10)))
-        totals += [term.item() for term in terms]
+        # The first weights are far off: the average forgets them faster than its decay would.
+        follow(average, student, min(schedule.average, (step + 1) / (step + 10)))
         if (step + 1) % every == 0 or step + 1 == schedule.steps:
-            done = (step + 1 - first) % every or every
+            save(checkpoint, parts, schedule, step + 1)
             speed = (step + 1 - first) * schedule.batch / (time.monotonic() - began)
             print(
-                f"step {step + 1}/{schedule.steps}  quality {totals[0] / done:.4f}  "
-                f"consistency {totals[1] / done:.4f}  {speed:.1f} crops/s",
+                f"step {step + 1}/{schedule.steps}  quality {quality.item():.4f}  "
+                f"consistency {consistency.item():.4f}  {speed:.1f} crops/s",
                 file=sys.stderr,
                 flush=True,
             )
-            totals[:] = 0
-            save(checkpoint, parts, schedule, step + 1)
+
+
+def batch_loss(
+    student: Student,
+    bank: Bank,
+    labels: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+    step: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """The terms of the loss on the chosen rows, numbered through the flattened bank."""
+    crop, column = np.divmod(chosen, labels.shape[1])
+    inputs = to_input(mirrored(bank.crops[crop, column], step, seed))
+    projected, quality = student(inputs.contiguous(memory_format=torch.channels_last))
+    return distillation_loss(
+        projected,
+        quality,
+        torch.from_numpy(bank.embeddings[crop, column]),
+        torch.from_numpy(labels[crop, column]),
+    )
+
+
+@torch.no_grad()
+def follow(average: nn.Module, student: nn.Module, decay: float) -> None:
+    """Move every averaged weight by `1 - decay` of the way to the student's."""
+    for mean, value in zip(average.parameters(), student.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
 
 
 def save(checkpoint: Path, parts: dict[str, Any], schedule: Schedule, step: int) -> None:

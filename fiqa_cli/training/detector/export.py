@@ -22,7 +22,7 @@ class NineOutputs(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map `[N, 3, H, W]` to nine tensors `[N · anchors, 1 | 4 | 10]`, named by `OUTPUTS`.
 
-        Two axes instead of three: insightface before 1.0 reads no others.
+        Two axes instead of three: insightface 0.7 reads no others.
         """
         scores, boxes, landmarks = zip(*self.net.levels(x), strict=True)
         outputs = (*(score.sigmoid() for score in scores), *boxes, *landmarks)
