@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from fiqa_cli.cli.console import complain, console
+from fiqa_cli.cli.options import REPORT, Format, Output, Quiet
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.criteria import Criteria, filter_batches
 from fiqa_cli.records.formats import output_format
@@ -21,7 +22,7 @@ from fiqa_cli.records.table import printable
 from fiqa_cli.records.transfer import Transfer, copy, link, move
 from fiqa_cli.records.writers import Writer, open_path_writer, open_writer
 
-CRITERIA, REPORT, IMAGES = "Criteria", "Report", "Images"
+CRITERIA, IMAGES = "Criteria", "Images"
 
 
 def filter_(
@@ -67,26 +68,8 @@ def filter_(
         bool,
         typer.Option("--invert", rich_help_panel=CRITERIA, help="Exactly the other rows."),
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=REPORT,
-            help="Write to FILE, and FILE.manifest.json.",
-        ),
-    ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="csv|json|jsonl|parquet",
-            rich_help_panel=REPORT,
-            help="Else by the extension of FILE, or as the input.",
-        ),
-    ] = None,
+    output: Output = None,
+    format: Format = None,
     paths: Annotated[
         bool,
         typer.Option("--paths", "-p", rich_help_panel=REPORT, help="Each image's path, once."),
@@ -109,9 +92,7 @@ def filter_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", rich_help_panel=IMAGES, help="Only say what would be done.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", rich_help_panel=REPORT, help="No summary.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Keep the rows of a report that meet all criteria; with none, convert it.
 
@@ -146,12 +127,11 @@ def filter_(
     try:
         counts = _filter(source, criteria, open_output, transfer)
     except BrokenPipeError:
-        if transfer:
-            raise FiqaError(
-                f"the rows were not read to their end: no image was touched; use -o to {action}"
-            ) from None
-        # `| head` has seen enough; left to click, this would end with exit code 1.
-        raise typer.Exit from None
+        if not transfer:
+            raise
+        raise FiqaError(
+            f"the rows were not read to their end: no image was touched; use -o to {action}"
+        ) from None
     if output and output.is_file():
         manifest.finish(counts)
         write_manifest(output, manifest)

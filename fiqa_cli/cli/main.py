@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from fiqa_cli import __version__
 from fiqa_cli.cli import filter, models, samples, score
@@ -15,8 +16,19 @@ from fiqa_cli.errors import FiqaError
 
 DONE, USAGE, INTERRUPTED = 0, 2, 130
 
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader has seen enough (`| head`). Left to typer, this would end with code 1.
+            raise typer.Exit(DONE) from None
+
+
 app = typer.Typer(
     name="fiqa",
+    cls=_Commands,
     help="Face image quality assessment in batches: how well will each face serve a recogniser?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -60,8 +72,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough (`| head`): not an error. Python would complain about the
-        # unwritten rest once more at exit, so it gets somewhere to go.
+        # Python would complain about the unwritten rest once more at exit: it goes elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except FiqaError as error:
@@ -80,6 +91,9 @@ def _line(error: Exception) -> str:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "fiqa"
         return f"{error.format_message()} (see '{command} --help')"
+    if isinstance(error, OSError) and error.strerror:
+        about = f"{error.filename}: " if error.filename else ""
+        return f"{about}{error.strerror.lower()}; what was written before is kept"
     return (
         f"unexpected {type(error).__name__}: {error} "
         "(please report this; FIQA_DEBUG=1 shows where it happened)"

@@ -1,18 +1,18 @@
 """`fiqa score`: images in, one row per face out."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fiqa_cli.cli.console import note
+from fiqa_cli.cli.options import REPORT, Format, Output, Quiet
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
 
 SOME_FAILED = 1
-FACES, REPORT, MACHINE = "Faces", "Report", "Machine"
+FACES, MACHINE = "Faces", "Machine"
 
 
 def score(
@@ -78,26 +78,8 @@ def score(
         float,
         typer.Option(min=0.0, max=1.0, rich_help_panel=FACES, help="Least score of a face."),
     ] = 0.5,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=REPORT,
-            help="Write the rows to FILE, and how they came about to FILE.manifest.json.",
-        ),
-    ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="csv|json|jsonl|parquet",
-            rich_help_panel=REPORT,
-            help="By default what the name of FILE says; csv in a pipe, a table on a terminal.",
-        ),
-    ] = None,
+    output: Output = None,
+    format: Format = None,
     details: Annotated[
         bool,
         typer.Option(
@@ -106,10 +88,7 @@ def score(
             help="More columns: the landmarks, and the method's components.",
         ),
     ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", rich_help_panel=REPORT, help="No progress and no summary."),
-    ] = False,
+    quiet: Quiet = False,
     device: Annotated[
         str,
         typer.Option(
@@ -189,9 +168,6 @@ def score(
                 tally.count(row)
                 writer.write([row])
         manifest.finish(tally.statuses)
-    except BrokenPipeError:
-        # `| head` has seen enough; left to typer, this would end with exit code 1.
-        raise typer.Exit from None
     finally:
         if output is not None:
             manifest.counts = dict(tally.statuses)
