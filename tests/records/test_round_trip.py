@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import ROWS, as_float32
 
 from fiqa_cli.records.formats import FORMATS
 from fiqa_cli.records.readers import open_reader, read_rows
 from fiqa_cli.records.row import COLUMNS, Row
 from fiqa_cli.records.writers import open_writer
+from records.strategies import ROWS, as_float32
 
 
 def write(path, format, rows, columns=None):

@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,37 +22,10 @@ from fiqa_cli.training.distillation import (
 )
 from fiqa_cli.training.export import export, load_exported
 from fiqa_cli.training.folding import fold, unfolded_state
+from training.teacher import teacher_state
 
-IDENTITIES = 43  # forty are held out
+IDENTITIES = 6
 SCHEDULE = Schedule(steps=3, batch=2, frozen=1, warm_up=2)
-
-
-def teacher_state() -> dict[str, Tensor]:
-    """Random weights under the names and in the shapes of the teacher's state dict."""
-    generator = torch.Generator().manual_seed(0)
-    state: dict[str, Tensor] = {}
-
-    def layer(conv: str, bn: str, *shape: int) -> None:
-        state[f"{conv}.weight"] = torch.randn(*shape, generator=generator)
-        state[f"{conv}.weight"] /= math.prod(shape[1:]) ** 0.5
-        for key, value in (("weight", 1.0), ("bias", 0.1), ("running_mean", 0.0)):
-            state[f"{bn}.{key}"] = torch.full((shape[0],), value)
-        state[f"{bn}.running_var"] = torch.ones(shape[0])
-
-    layer("conv1.0", "conv1.1", 64, 3, 3, 3)
-    layer("dw_conv.depthwise", "dw_conv.bn1", 64, 1, 3, 3)
-    layer("dw_conv.pointwise", "dw_conv.bn2", 64, 64, 1, 1)
-    widths = [(64, 128, 64)] * 5 + [(64, 256, 128)] + [(128, 256, 128)] * 6
-    widths += [(128, 512, 128)] + [(128, 256, 128)] * 2
-    for number, (inputs, width, outputs) in enumerate(widths):
-        name = f"features.{number}.conv"
-        layer(f"{name}.0.0", f"{name}.0.1", width, inputs, 1, 1)
-        layer(f"{name}.1.0", f"{name}.1.1", width, 1, 3, 3)
-        layer(f"{name}.2", f"{name}.3", outputs, width, 1, 1)
-    layer("conv2.0", "conv2.1", 512, 128, 1, 1)
-    layer("gdconv.depthwise", "gdconv.bn", 512, 1, 7, 7)
-    layer("conv3", "bn", 128, 512, 1, 1)
-    return state
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +61,7 @@ class Interruption(Exception):
 def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     bank: Bank, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("fiqa_cli.training.distillation.HELD_OUT_IDENTITIES", 2)
     train(bank, teacher, tmp_path / "whole", SCHEDULE, every=1)
 
     def stop(rows: NDArray[np.int64], step: int, batch: int, seed: int) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from fiqa_cli.training.detector.photos import photo_names, split_photos
 class Recipe:
     """The options that decide the weights."""
 
-    steps: int = 4500
+    steps: int = 6500
     rate: float = 2e-3
     """Peak learning rate of AdamW."""
     warmup: int = 200
