@@ -5,7 +5,8 @@
 
 Every crop gets a copy degraded by `(seed, index)`. The judge is the cosine between a recogniser's
 embeddings of the crop and of its copy; a measure is good if its Spearman correlation to the
-cosine is high. Measures see the copy only.
+cosine is high. Measures see the copy only. A copy is recognised if its cosine to the centre of its
+identity is one that only a thousandth of the strangers reach.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from fiqa_cli.training.export import load_exported
 from fiqa_cli.training.labels import class_centres, impostor_threshold
 
 Values = NDArray[np.float32]
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def ranks(values: Values) -> NDArray[np.float64]:
@@ -71,68 +74,68 @@ def report(
     """Degrade, embed and score at most `limit` crops of `folder`; the tables as text."""
     paths, identities = list_crops(folder)
     taken = np.linspace(0, len(paths) - 1, min(limit, len(paths))).round().astype(int)
-    identities = identities[taken]
+    identities = np.unique(identities[taken], return_inverse=True)[1]
     clean = np.stack([read_crop(paths[index]) for index in taken])
     copies, kinds, strengths = zip(
         *(degrade(crop, seed, index) for crop, index in zip(clean, taken, strict=True)),
         strict=True,
     )
     degraded, kind, strength = np.stack(copies), np.array(kinds), np.array(strengths)
-
-    names = [recogniser.path.stem for recogniser in recognisers]
-    clean_embeddings = [recogniser.embed(clean) for recogniser in recognisers]
-    embeddings = [recogniser.embed(degraded) for recogniser in recognisers]
-    judges = [cosine(a, b) for a, b in zip(clean_embeddings, embeddings, strict=True)]
-    clean_quality = qualities(weights, clean)
-    quality = qualities(weights, degraded)
-
+    clean_quality, quality = qualities(weights, clean), qualities(weights, degraded)
     measures = {weights.stem: quality, "Laplacian sharpness": sharpness(degraded)}
-    for name, embedding in zip(names, embeddings, strict=True):
-        measures[f"embedding norm, {name}"] = np.linalg.norm(embedding, axis=1)
-    overall = {
-        name: [spearman(values, judge) for judge in judges] for name, values in measures.items()
-    }
-    by_kind = {
-        name: [spearman(quality[kind == name], judge[kind == name]) for judge in judges]
-        for name in DEGRADATIONS
-    }
-    to_centre, recognised = [], []
-    for clean_embedding, embedding in zip(clean_embeddings, embeddings, strict=True):
-        centres = class_centres(clean_embedding, identities)
-        own = centres[identities]
-        to_centre.append(spearman(clean_quality, cosine(clean_embedding, own)))
-        threshold = impostor_threshold(clean_embedding, identities, centres)
-        recognised.append(cosine(embedding, own) >= threshold)
-    shares = {}
-    for low in np.arange(0, 1, 0.1):
-        inside = (quality >= low) & (quality < low + 0.1)
-        shares[f"quality {low:.1f} to {low + 0.1:.1f}"] = [
-            float(inside.mean()),
-            *(float(hits[inside].mean()) for hits in recognised),
-        ]
-    points = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+    judges, to_centre, recognised = [], [], []
+    for recogniser in recognisers:
+        original, embedding = recogniser.embed(clean), recogniser.embed(degraded)
+        judges.append(cosine(original, embedding))
+        measures[f"embedding norm, {recogniser.path.stem}"] = np.linalg.norm(embedding, axis=1)
+        centres = class_centres(original, identities)
+        threshold = impostor_threshold(original, identities, centres)
+        to_centre.append(spearman(clean_quality, cosine(original, centres[identities])))
+        recognised.append(cosine(embedding, centres[identities]) >= threshold)
+
+    def against_judges(values: Values, rows: NDArray[np.bool_]) -> list[float]:
+        return [spearman(values[rows], judge[rows]) for judge in judges]
+
+    everywhere = np.ones(len(clean), bool)
+    by_measure = {name: against_judges(values, everywhere) for name, values in measures.items()}
+    by_kind = {name: against_judges(quality, kind == name) for name in DEGRADATIONS}
     groups = {"clean": clean_quality}
-    for low in (0.0, 0.25, 0.5, 0.75):
-        inside = (strength >= low) & (strength < low + 0.25)
-        groups[f"strength {low:.2f} to {low + 0.25:.2f}"] = quality[inside]
+    for quarter in range(4):
+        inside = np.floor(strength * 4) == quarter
+        groups[f"strength {quarter / 4} to {(quarter + 1) / 4}"] = quality[inside]
+    names = [recogniser.path.stem for recogniser in recognisers]
     return "\n".join(
         (
             f"{len(clean)} crops, one degraded copy each, seed {seed}\n",
-            table("Spearman to cosine, copy to clean", names, overall),
+            table("Spearman to cosine, copy to clean", names, by_measure),
             table(f"{weights.stem} by degradation", names, by_kind),
             table("clean crops, to cosine with the centre", names, {weights.stem: to_centre}),
             table(
                 "copies recognised at FMR 1e-3",
                 ["share of all", *names],
-                shares,
+                recognised_shares(quality, recognised),
             ),
             table(
                 f"quantiles of {weights.stem}",
-                [f"{point:.2f}" for point in points],
-                {name: list(np.quantile(values, points)) for name, values in groups.items()},
+                [f"{point:.2f}" for point in QUANTILES],
+                {name: list(np.quantile(values, QUANTILES)) for name, values in groups.items()},
             ),
         )
     )
+
+
+def recognised_shares(
+    quality: Values, recognised: list[NDArray[np.bool_]]
+) -> dict[str, list[float]]:
+    """By tenths of quality: the share of all copies, and what each recogniser recognises of it."""
+    tenth = np.clip(np.floor(quality * 10), 0, 9).astype(int)
+    shares = {}
+    for number in np.unique(tenth):
+        inside = tenth == number
+        of_these = [float(hits[inside].mean()) for hits in recognised]
+        shares[f"quality {number / 10} to {(number + 1) / 10}"] = [float(inside.mean()), *of_these]
+    return shares
 
 
 def main() -> None:

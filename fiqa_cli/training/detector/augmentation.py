@@ -13,9 +13,26 @@ from fiqa_cli.training.detector.negatives import draw_negative
 Image = NDArray[np.uint8]
 
 GRIDS = (1, 2, 3, 4)
-GRID_CHANCES = (0.4, 0.3, 0.2, 0.1)
 LEAST_FACE = 8.0
 """Side in effective pixels below which a face is neither demanded nor punished."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How far canvases are from the photos that the detector will meet."""
+
+    grids: tuple[float, float, float, float]
+    """Chances of a canvas of 1, 2, 3 or 4 cells a side."""
+    tilted: float
+    """Share of cells that are turned a little."""
+    clean: float
+    """Share of canvases that are not degraded."""
+
+
+VARIED = Style(grids=(0.4, 0.3, 0.2, 0.1), tilted=0.6, clean=0.0)
+"""For most variety."""
+CLOSE = Style(grids=(0.55, 0.25, 0.13, 0.07), tilted=0.4, clean=0.5)
+"""Closer to real photos, as YOLOX (Ge et al., 2021) ends without strong augmentation."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +78,17 @@ def clip_faces(faces: Faces, x: int, y: int, width: int, height: int) -> Faces:
 
 
 def fill_cell(
-    canvas: Image, cell: tuple[int, int, int, int], sources: Sources, rng: np.random.Generator
+    canvas: Image,
+    cell: tuple[int, int, int, int],
+    sources: Sources,
+    tilted: float,
+    rng: np.random.Generator,
 ) -> Faces:
     """Warp a random photo or negative into the cell (x, y, width, height) of `canvas`.
 
     A photo is scaled so that one of its faces is 0.12 to 1 times the cell's shorter side. One
-    cell in eight shows a negative, one in sixteen a part of a photo wherever that falls.
+    cell in eight shows a negative, one in sixteen a part of a photo wherever that falls; a share
+    `tilted` is turned by an angle of standard deviation 0.15.
     """
     import cv2
 
@@ -102,7 +124,7 @@ def fill_cell(
         photo = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         faces = Faces(faces.boxes * shrink, faces.landmarks * shrink, faces.scores)
         anchor, scale = anchor * shrink, 0.5
-    angle = rng.normal(0, 0.15) if rng.random() < 0.6 else 0.0
+    angle = rng.normal(0, 0.15) if rng.random() < tilted else 0.0
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
     matrix = np.concatenate([turn, (target - turn @ anchor)[:, None]], 1).astype(np.float32)
@@ -125,14 +147,14 @@ def fill_cell(
 
 
 def draw_canvas(
-    sources: Sources, size: int, rng: np.random.Generator, sure: float = 0.5
+    sources: Sources, size: int, style: Style, rng: np.random.Generator, sure: float = 0.5
 ) -> tuple[Image, Faces]:
     """Compose one training canvas `uint8 [size, size, 3]` BGR and its faces.
 
     Faces with scores of at least `sure` are to be found; the others are to be ignored. Faces
     whose detail was lost (side over loss of resolution below `LEAST_FACE`) score at most 0.3.
     """
-    grid = int(rng.choice(GRIDS, p=GRID_CHANCES))
+    grid = int(rng.choice(GRIDS, p=style.grids))
     inner = np.arange(1, grid) / grid
     xs, ys = (
         np.r_[0, (inner + rng.uniform(-0.15, 0.15, grid - 1) / grid) * size, size].astype(int)
@@ -144,6 +166,7 @@ def draw_canvas(
             canvas,
             (int(xs[i]), int(ys[j]), int(xs[i + 1] - xs[i]), int(ys[j + 1] - ys[j])),
             sources,
+            style.tilted,
             rng,
         )
         for j in range(grid)
@@ -155,6 +178,8 @@ def draw_canvas(
     sides = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1))
     found = sides[scores >= sure]
     strongest = float(np.clip(np.median(found) / 10, 1, 8)) if len(found) else 4.0
-    canvas, factor = degrade(canvas, rng, strongest)
+    factor = 1.0
+    if style.clean == 0 or rng.random() >= style.clean:
+        canvas, factor = degrade(canvas, rng, strongest)
     scores = np.where(sides / factor < LEAST_FACE, np.minimum(scores, 0.3), scores)
     return canvas, Faces(boxes, landmarks, scores.astype(np.float32))

@@ -28,9 +28,9 @@ class Losses(NamedTuple):
     box: Tensor
     landmark: Tensor
 
-    def total(self) -> Tensor:
-        """Weighted sum, of which each term has a like share late in training."""
-        return self.score + 2 * self.box + 5 * self.landmark
+    def total(self, landmark_weight: float) -> Tensor:
+        """Weighted sum of the terms."""
+        return self.score + 2 * self.box + landmark_weight * self.landmark
 
 
 def box_overlap(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

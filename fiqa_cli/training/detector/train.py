@@ -4,7 +4,7 @@ import argparse
 import copy
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from fiqa_cli.training.detector.photos import photo_names, split_photos
 class Recipe:
     """The options that decide the weights."""
 
-    steps: int = 6500
+    steps: int = 9000
     rate: float = 2e-3
     """Peak learning rate of AdamW."""
     warmup: int = 200
@@ -34,6 +34,10 @@ class Recipe:
     weight_decay: float = 0.02
     average: float = 0.998
     """Decay per step of the exponential moving average of the weights."""
+    closing: int = 2800
+    """First step of the closing phase: canvases closer to real photos, heavier landmarks."""
+    landmark_weights: tuple[float, float] = (5.0, 15.0)
+    """Weight of the landmark loss before and in the closing phase."""
     seed: int = 2026
 
     def rate_at(self, step: int) -> float:
@@ -72,8 +76,8 @@ class Run:
     def load(self, path: Path) -> None:
         """Continue from a checkpoint of the same recipe.
 
-        The number of steps may differ as long as the learning rate has not begun to fall under
-        either. Raises `FiqaError` for a checkpoint of another recipe.
+        The number of steps and the start of the closing phase may differ if the steps done so far
+        are the same under both. Raises `FiqaError` for a checkpoint of another recipe.
         """
         state: dict[str, Any] = torch.load(path, weights_only=True)
         stored = Recipe(**state["recipe"])
@@ -90,8 +94,9 @@ class Run:
             group["lr"] = self.recipe.rate_at(self.done)
         anchors = make_anchors(*images.shape[2:])
         losses = detector_loss(self.net((images.float() - 127.5) / 128), anchors, targets)
+        weight = self.recipe.landmark_weights[self.done >= self.recipe.closing]
         self.optimiser.zero_grad()
-        losses.total().backward()  # type: ignore[no-untyped-call]
+        losses.total(weight).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.optimiser.step()
         self.done += 1
@@ -111,9 +116,12 @@ class Run:
 
 def same_so_far(first: Recipe, second: Recipe, done: int) -> bool:
     """Whether two recipes are equal or differ only in what happens after `done` steps."""
-    keys = ("rate", "warmup", "weight_decay", "average", "seed")
-    same_past = all(first.rate_at(step) == second.rate_at(step) for step in range(done))
-    return same_past and all(getattr(first, key) == getattr(second, key) for key in keys)
+    past = [
+        [(recipe.rate_at(step), step >= recipe.closing) for step in range(done)]
+        for recipe in (first, second)
+    ]
+    first, second = (replace(r, steps=0, decay=0.0, closing=0) for r in (first, second))
+    return past[0] == past[1] and first == second
 
 
 def train(run: Run, batches: CanvasBatches, checkpoint: Path, every: int = 200) -> None:
@@ -162,7 +170,7 @@ def main() -> None:
         run.load(options.checkpoint)
     names = split_photos(photo_names(options.photos)).training
     sources = load_sources(options.photos, names, load_labels(options.labels))
-    train(run, CanvasBatches(sources, options.seed), options.checkpoint)
+    train(run, CanvasBatches(sources, options.seed, run.recipe.closing), options.checkpoint)
 
 
 if __name__ == "__main__":
