@@ -31,7 +31,7 @@ def portrait() -> tuple[np.ndarray, Faces]:
 @pytest.fixture
 def sources() -> Sources:
     photo, faces = portrait()
-    return Sources([photo], [faces], [np.zeros((50, 50, 3), np.uint8)])
+    return Sources([photo], [faces], [np.zeros((50, 50, 3), np.uint8)], np.array([0]))
 
 
 def test_a_batch_depends_on_seed_and_step_only(sources):

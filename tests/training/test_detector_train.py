@@ -31,7 +31,7 @@ def batches(monkeypatch) -> CanvasBatches:
         np.full((1, 5, 2), 40, np.float32),
         np.array([0.9], np.float32),
     )
-    return CanvasBatches(Sources([photo], [faces], [photo // 2]), seed=1, closing=3)
+    return CanvasBatches(Sources([photo], [faces], [photo // 2], np.array([0])), seed=1, closing=3)
 
 
 def test_a_resumed_run_ends_with_the_same_weights(batches, tmp_path):

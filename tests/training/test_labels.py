@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from fiqa_cli.training.labels import (
     bank_labels,
@@ -10,7 +9,6 @@ from fiqa_cli.training.labels import (
     min_max,
     quality_labels,
 )
-from fiqa_cli.training.quality_validation import spearman
 
 IDENTITIES, EACH, WIDTH = 12, 10, 64
 
@@ -92,10 +90,3 @@ def test_bank_labels_fall_with_the_turn_and_leave_strangers_out(
     assert (np.diff(labels[identities != 0], axis=1) < 0).all()
     assert not kept[stranger].any()
     assert kept.sum() == 3 * (len(clean) - 1)
-
-
-def test_spearman_agrees_with_scipy_with_ties() -> None:
-    rng = np.random.default_rng(2)
-    a, b = rng.integers(0, 5, 60).astype(np.float32), rng.normal(size=60).astype(np.float32)
-    b[10:20] = b[0]
-    assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)

@@ -27,11 +27,13 @@ class Style:
     """Share of cells that are turned a little."""
     clean: float
     """Share of canvases that are not degraded."""
+    hard: float
+    """Share of photos drawn from the hard ones alone."""
 
 
-VARIED = Style(grids=(0.4, 0.3, 0.2, 0.1), tilted=0.6, clean=0.0)
+VARIED = Style(grids=(0.4, 0.3, 0.2, 0.1), tilted=0.6, clean=0.0, hard=0.0)
 """For most variety."""
-CLOSE = Style(grids=(0.55, 0.25, 0.13, 0.07), tilted=0.4, clean=0.5)
+CLOSE = Style(grids=(0.55, 0.25, 0.13, 0.07), tilted=0.4, clean=0.5, hard=0.35)
 """Closer to real photos, as YOLOX (Ge et al., 2021) ends without strong augmentation."""
 
 
@@ -42,6 +44,8 @@ class Sources:
     photos: Sequence[Image]
     faces: Sequence[Faces]
     negatives: Sequence[Image]
+    hard: NDArray[np.int64]
+    """Indices of the photos with faces that are hard to find: turned, hidden, in a group."""
 
 
 def warp_faces(faces: Faces, matrix: Floats, angle: float) -> Faces:
@@ -81,14 +85,14 @@ def fill_cell(
     canvas: Image,
     cell: tuple[int, int, int, int],
     sources: Sources,
-    tilted: float,
+    style: Style,
     rng: np.random.Generator,
 ) -> Faces:
     """Warp a random photo or negative into the cell (x, y, width, height) of `canvas`.
 
     A photo is scaled so that one of its faces is 0.12 to 1 times the cell's shorter side. One
     cell in eight shows a negative, one in sixteen a part of a photo wherever that falls; a share
-    `tilted` is turned by an angle of standard deviation 0.15.
+    of cells is turned by an angle of standard deviation 0.15.
     """
     import cv2
 
@@ -101,7 +105,10 @@ def fill_cell(
     if draw < 1 / 8:
         photo, faces = draw_negative(rng, sources.negatives), none
     else:
-        index = int(rng.integers(len(sources.photos)))
+        if style.hard and len(sources.hard) and rng.random() < style.hard:
+            index = int(rng.choice(sources.hard))
+        else:
+            index = int(rng.integers(len(sources.photos)))
         photo, faces = sources.photos[index], sources.faces[index]
     if rng.random() < 0.5:
         photo, faces = np.ascontiguousarray(photo[:, ::-1]), mirror(faces, photo.shape[1])
@@ -124,7 +131,7 @@ def fill_cell(
         photo = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         faces = Faces(faces.boxes * shrink, faces.landmarks * shrink, faces.scores)
         anchor, scale = anchor * shrink, 0.5
-    angle = rng.normal(0, 0.15) if rng.random() < tilted else 0.0
+    angle = rng.normal(0, 0.15) if rng.random() < style.tilted else 0.0
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
     matrix = np.concatenate([turn, (target - turn @ anchor)[:, None]], 1).astype(np.float32)
@@ -166,7 +173,7 @@ def draw_canvas(
             canvas,
             (int(xs[i]), int(ys[j]), int(xs[i + 1] - xs[i]), int(ys[j + 1] - ys[j])),
             sources,
-            style.tilted,
+            style,
             rng,
         )
         for j in range(grid)

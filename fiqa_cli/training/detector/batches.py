@@ -40,7 +40,13 @@ def load_sources(folder: Path, names: list[str], labels: dict[str, Faces]) -> So
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         photos = list(pool.map(lambda name: read_photo(folder / name), names))
     faces = [labels[name].select(labels[name].scores >= LEAST_SCORE) for name in names]
-    return Sources(photos, faces, sample_pictures())
+    return Sources(photos, faces, sample_pictures(), np.flatnonzero([is_hard(f) for f in faces]))
+
+
+def is_hard(faces: Faces) -> bool:
+    """Whether a photo shows several sure faces, or one of which the teacher is less sure."""
+    sure = faces.scores[faces.scores >= 0.5]
+    return len(sure) > 1 or bool((sure < 0.72).any())
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from fiqa_cli.training.detector.photos import photo_names, split_photos
 class Recipe:
     """The options that decide the weights."""
 
-    steps: int = 9000
+    steps: int = 8400
     rate: float = 2e-3
     """Peak learning rate of AdamW."""
     warmup: int = 200
-    decay: float = 0.4
+    decay: float = 0.66
     """Last part of the steps in which the learning rate falls linearly to zero."""
     weight_decay: float = 0.02
     average: float = 0.998
