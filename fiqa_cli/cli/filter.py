@@ -29,7 +29,7 @@ def filter_(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[REPORT|-]",
+            metavar="REPORT|-",
             help="CSV, JSON, JSONL or Parquet; else stdin.",
             show_default=False,
         ),

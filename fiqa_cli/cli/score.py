@@ -19,7 +19,7 @@ def score(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[IMAGE|FOLDER|@LIST|-]...",
+            metavar="IMAGE|FOLDER|@LIST|-",
             help="Images, folders (searched recursively), @LIST files of paths, - for paths on "
             "standard input.",
             show_default=False,
