@@ -70,6 +70,7 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted; what was finished is kept")
         code = INTERRUPTED
     except BrokenPipeError:
         # Python would complain about the unwritten rest once more at exit: it goes elsewhere.

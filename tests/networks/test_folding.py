@@ -21,6 +21,18 @@ def test_folded_networks_compute_the_same(build: type[nn.Module], left: int) -> 
         torch.testing.assert_close(folded(inputs()), network(inputs()), rtol=1e-4, atol=1e-5)
 
 
+def test_a_prelu_of_slope_0_becomes_a_relu_and_others_stay() -> None:
+    network = fill(MobileFaceNet())
+    assert isinstance(network.conv1, nn.Module)
+    with torch.no_grad():
+        network.conv1.prelu.weight.zero_()
+    folded = fold(network)
+    kinds = [type(m) for m in folded.modules() if isinstance(m, nn.PReLU | nn.ReLU)]
+    assert (kinds.count(nn.ReLU), kinds.count(nn.PReLU)) == (1, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(inputs()), network(inputs()), rtol=1e-4, atol=1e-5)
+
+
 def test_a_layer_with_two_readers_is_left_alone() -> None:
     class Fork(nn.Module):
         def __init__(self) -> None:
