@@ -48,6 +48,8 @@ class Residual(nn.Module):
         self.second = nn.Sequential(
             nn.Conv2d(hidden, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
         )
+        # Each block starts as the identity, so that blocks can join a trained network.
+        nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[N, channels, H, W]` to the same shape."""
@@ -55,13 +57,14 @@ class Residual(nn.Module):
 
 
 class Head(nn.Module):
-    """One 3×3 convolution, then 1×1 predictions; boxes and landmarks in halves of the anchor."""
+    """A 3×3 convolution, `depth` blocks, 1×1 predictions; distances in halves of the anchor."""
 
     scale: Tensor
 
-    def __init__(self, channels: int, stride: int, sizes: tuple[float, float]) -> None:
+    def __init__(self, channels: int, stride: int, sizes: tuple[float, float], depth: int) -> None:
         super().__init__()
         self.trunk = conv(channels, channels)
+        self.deeper = nn.Sequential(*(Residual(channels, channels) for _ in range(depth)))
         self.score = nn.Conv2d(channels, ANCHORS, 1)
         self.box = nn.Conv2d(channels, ANCHORS * 4, 1)
         self.landmark = nn.Conv2d(channels, ANCHORS * 10, 1)
@@ -73,7 +76,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map `[N, channels, H, W]` to logits, distances and landmarks of H·W·2 anchors."""
-        x = self.trunk(x)
+        x = self.deeper(self.trunk(x))
         score, box, landmark = (
             y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, ANCHORS, width)
             for y, width in ((self.score(x), 1), (self.box(x), 4), (self.landmark(x), 10))
@@ -89,22 +92,26 @@ class Scrfd(nn.Module):
     """Backbone, top-down pyramid and one head per level.
 
     Input `[N, 3, H, W]` RGB, (x − 127.5) / 128, H and W multiples of 32. `widths` are the
-    channels at strides 4, 8, 16, 32, `pyramid` those of the levels at strides 8, 16, 32.
+    channels at strides 4, 8, 16, 32, `pyramid` those of the levels at strides 8, 16, 32. Without
+    `deep` the blocks that the second phase of the training adds are left out.
     """
 
     def __init__(
         self,
         widths: tuple[int, int, int, int] = (24, 32, 48, 80),
         pyramid: tuple[int, int, int] = (32, 48, 64),
+        deep: bool = True,
     ) -> None:
         super().__init__()
         stem, low, middle, high = widths
         # One 6×6 convolution of stride 4: half the time of the usual two 3×3 of stride 2.
         self.stem = conv(3, stem, 6, 4)
         self.stage8 = nn.Sequential(conv(stem, low, 3, 2), Residual(low, low // 2))
-        self.stage16 = nn.Sequential(conv(low, middle, 3, 2), Residual(middle, middle))
+        self.stage16 = nn.Sequential(
+            conv(low, middle, 3, 2), *(Residual(middle, middle) for _ in range(3 if deep else 1))
+        )
         self.stage32 = nn.Sequential(
-            conv(middle, high, 3, 2), Residual(high, high), Residual(high, high)
+            conv(middle, high, 3, 2), *(Residual(high, high) for _ in range(3 if deep else 2))
         )
         self.laterals = nn.ModuleList(
             conv(width, channels, 1) for width, channels in zip(widths[1:], pyramid, strict=True)
@@ -112,7 +119,8 @@ class Scrfd(nn.Module):
         self.narrowings = nn.ModuleList(
             conv(above, below, 1) for below, above in itertools.pairwise(pyramid)
         )
-        self.heads = nn.ModuleList(map(Head, pyramid, STRIDES, ANCHOR_SIZES))
+        depths = (0, 1, 1) if deep else (0, 0, 0)
+        self.heads = nn.ModuleList(map(Head, pyramid, STRIDES, ANCHOR_SIZES, depths))
 
     def levels(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Logits `[N, A, 1]`, distances `[N, A, 4]`, landmarks `[N, A, 10]` of each level."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fiqa_cli.networks.scrfd import STRIDES, Scrfd
-from fiqa_cli.training.detector.export import OUTPUTS, export_onnx
+from fiqa_cli.training.detector.export import OUTPUTS, calibrate, export_onnx
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +59,17 @@ def test_insightface_loads_the_package_and_decodes_what_the_network_says(package
     assert best.det_score == pytest.approx(float(scores[level].max()), abs=1e-4)
     assert np.allclose(best.bbox, box, atol=0.02)
     assert np.allclose(best.kps, landmarks.reshape(5, 2) * stride + centre, atol=0.02)
+
+
+def test_calibration_moves_the_operating_point_to_one_half_and_keeps_the_order():
+    torch.manual_seed(0)
+    net = Scrfd().eval()
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = net(image).logits[0].sigmoid()
+        point = before.median().item()
+        calibrate(net, point)
+        after = net(image).logits[0].sigmoid()
+    clear = (before - point).abs() > 1e-6
+    assert torch.equal(after[clear] > 0.5, before[clear] > point)
+    assert after[before == point].tolist() == pytest.approx([0.5] * int((before == point).sum()))

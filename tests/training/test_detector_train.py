@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.training.detector import batches as batches_module
-from fiqa_cli.training.detector.augmentation import Sources
+from fiqa_cli.training.detector.augmentation import CLOSE, VARIED, Sources
 from fiqa_cli.training.detector.batches import CanvasBatches
 from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.train import Recipe, Run, train
@@ -31,7 +33,12 @@ def batches(monkeypatch) -> CanvasBatches:
         np.full((1, 5, 2), 40, np.float32),
         np.array([0.9], np.float32),
     )
-    return CanvasBatches(Sources([photo], [faces], [photo // 2], np.array([0])), seed=1, closing=3)
+    return CanvasBatches(
+        Sources([photo], [faces], [photo // 2], np.array([0])),
+        seed=1,
+        styles=(VARIED, CLOSE),
+        closing=3,
+    )
 
 
 def test_a_resumed_run_ends_with_the_same_weights(batches, tmp_path):
@@ -88,3 +95,19 @@ def test_a_plateau_may_be_prolonged(tmp_path):
     longer = Run(Recipe(steps=20, warmup=2, decay=0.5))
     longer.load(tmp_path / "run.pt")
     assert longer.done == 4
+
+
+def test_the_second_phase_begins_with_what_the_first_has_learnt(tmp_path, batches):
+    first = Run(RECIPE)
+    train(first, batches, tmp_path / "first.pt")
+    second = Run(replace(RECIPE, deep=True))
+    second.start_from(tmp_path / "first.pt")
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        wanted = first.averaged(image)
+        found = second.averaged(image)
+    assert sum(p.numel() for p in second.net.parameters()) > 1.2 * sum(
+        p.numel() for p in first.net.parameters()
+    )
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)

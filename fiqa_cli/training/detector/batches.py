@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fiqa_cli.training.detector.augmentation import CLOSE, VARIED, Sources, draw_canvas
+from fiqa_cli.training.detector.augmentation import Sources, Style, draw_canvas
 from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.loss import Target
 from fiqa_cli.training.detector.negatives import sample_pictures
@@ -55,8 +55,9 @@ class CanvasBatches(Dataset[Batch]):
 
     sources: Sources
     seed: int
+    styles: tuple[Style, Style]
+    """Of the canvases before the step `closing`, and from there on."""
     closing: int
-    """First step whose canvases are in the style `CLOSE`; those before are `VARIED`."""
     sure: float = 0.5
     """Least teacher score of a face that must be found."""
 
@@ -66,7 +67,7 @@ class CanvasBatches(Dataset[Batch]):
         cv2.setNumThreads(0)
         rng = np.random.default_rng([self.seed, step])
         size, count = SHAPES[int(rng.choice(len(SHAPES), p=SHAPE_CHANCES))]
-        style = VARIED if step < self.closing else CLOSE
+        style = self.styles[step >= self.closing]
         images, targets = [], []
         for _ in range(count):
             image, faces = draw_canvas(self.sources, size, style, rng, self.sure)

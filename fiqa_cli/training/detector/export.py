@@ -1,6 +1,7 @@
 """From a training checkpoint to an ONNX file that insightface's `SCRFD` class reads."""
 
 import argparse
+import math
 from pathlib import Path
 
 import torch
@@ -10,6 +11,9 @@ from fiqa_cli.networks.scrfd import STRIDES, Scrfd
 
 OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "box", "landmark") for stride in STRIDES]
 """The order that insightface relies on: all scores, then all boxes, then all landmarks."""
+
+OPERATING_POINT = 0.58
+"""Raw score at which misses and false alarms balance on the monitoring photos."""
 
 
 class NineOutputs(nn.Module):
@@ -27,6 +31,17 @@ class NineOutputs(nn.Module):
         scores, boxes, landmarks = zip(*self.net.levels(x), strict=True)
         outputs = (*(score.sigmoid() for score in scores), *boxes, *landmarks)
         return tuple(output.flatten(0, 1) for output in outputs)
+
+
+@torch.no_grad()
+def calibrate(net: Scrfd, operating_point: float) -> None:
+    """Shift all logits in place so that the score `operating_point`, in (0, 1), becomes 0.5.
+
+    The order of the scores stays; 0.5 becomes the threshold at which misses and false alarms
+    balance, and insightface's default.
+    """
+    for head in net.heads:
+        head.score.bias -= math.log(operating_point / (1 - operating_point))  # type: ignore[union-attr, operator]
 
 
 def export_onnx(net: Scrfd, path: Path) -> None:
@@ -53,12 +68,22 @@ def export_onnx(net: Scrfd, path: Path) -> None:
 
 def main() -> None:
     """Export the averaged weights of a checkpoint."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--checkpoint", type=Path, required=True, help="what `train` wrote")
     parser.add_argument("--onnx", type=Path, required=True, help="file to write")
+    parser.add_argument(
+        "--operating-point",
+        type=float,
+        default=OPERATING_POINT,
+        help="raw score that is exported as 0.5",
+    )
     options = parser.parse_args()
-    net = Scrfd()
-    net.load_state_dict(torch.load(options.checkpoint, weights_only=True)["averaged"])
+    state = torch.load(options.checkpoint, weights_only=True)
+    net = Scrfd(deep=state["recipe"]["deep"])
+    net.load_state_dict(state["averaged"])
+    calibrate(net, options.operating_point)
     options.onnx.parent.mkdir(parents=True, exist_ok=True)
     export_onnx(net, options.onnx)
 

@@ -85,6 +85,6 @@ def detector_loss(predictions: Predictions, anchors: Anchors, targets: list[Targ
     return Losses(
         score / positives,
         (1 - diou).sum() / positives,
-        F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.02, reduction="sum")
+        F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.005, reduction="sum")
         / (10 * positives),
     )

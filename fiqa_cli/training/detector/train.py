@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.scrfd import Scrfd
 from fiqa_cli.training.detector.assignment import make_anchors
+from fiqa_cli.training.detector.augmentation import CLOSE, NEAR, VARIED
 from fiqa_cli.training.detector.batches import CanvasBatches, load_sources
 from fiqa_cli.training.detector.labels import load_labels
 from fiqa_cli.training.detector.loss import Losses, detector_loss
@@ -38,6 +39,8 @@ class Recipe:
     """First step of the closing phase: canvases closer to real photos, heavier landmarks."""
     landmark_weights: tuple[float, float] = (5.0, 15.0)
     """Weight of the landmark loss before and in the closing phase."""
+    deep: bool = False
+    """Whether the network has the blocks that the second phase adds."""
     seed: int = 2026
 
     def rate_at(self, step: int) -> float:
@@ -47,18 +50,33 @@ class Recipe:
         return self.rate * min(1.0, rise, fall)
 
 
+FIRST = Recipe()
+"""From random weights."""
+SECOND = Recipe(
+    steps=4600, rate=1.5e-3, decay=0.95, closing=2600, landmark_weights=(15.0, 15.0), deep=True
+)
+"""From the weights of the first phase; the blocks that are new start as the identity."""
+
+
 class Run:
     """The state of a training run: network, averaged network, optimiser, steps done."""
 
     def __init__(self, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.net = Scrfd().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = Scrfd(deep=recipe.deep)
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.net).eval()
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
         )
         self.done = 0
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the averaged weights of a finished first phase."""
+        weights = torch.load(path, weights_only=True)["averaged"]
+        self.net.load_state_dict(weights, strict=False)
+        self.averaged.load_state_dict(self.net.state_dict())
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, atomically."""
@@ -151,26 +169,31 @@ def train(run: Run, batches: CanvasBatches, checkpoint: Path, every: int = 200) 
 
 def main() -> None:
     """Train, or continue, the detector from photos and their labels."""
-    recipe = Recipe()
     parser = argparse.ArgumentParser(
         description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
     parser.add_argument("--labels", type=Path, required=True, help="what `labels` wrote")
     parser.add_argument("--checkpoint", type=Path, required=True, help="continued if it exists")
-    parser.add_argument("--steps", type=int, default=recipe.steps, help="batches to train on")
-    parser.add_argument("--seed", type=int, default=recipe.seed, help="of weights and canvases")
+    parser.add_argument("--start", type=Path, help="checkpoint of phase one: run phase two")
+    parser.add_argument("--steps", type=int, help=f"{FIRST.steps}, in phase two {SECOND.steps}")
+    parser.add_argument("--seed", type=int, default=FIRST.seed, help="of weights and canvases")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
-    run = Run(Recipe(steps=options.steps, seed=options.seed))
+    recipe = SECOND if options.start else FIRST
+    run = Run(replace(recipe, steps=options.steps or recipe.steps, seed=options.seed))
     options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if options.checkpoint.exists():
         run.load(options.checkpoint)
+    elif options.start:
+        run.start_from(options.start)
     names = split_photos(photo_names(options.photos)).training
     sources = load_sources(options.photos, names, load_labels(options.labels))
-    train(run, CanvasBatches(sources, options.seed, run.recipe.closing), options.checkpoint)
+    styles = (CLOSE, NEAR) if recipe.deep else (VARIED, CLOSE)
+    batches = CanvasBatches(sources, options.seed, styles, recipe.closing)
+    train(run, batches, options.checkpoint)
 
 
 if __name__ == "__main__":
