@@ -93,7 +93,7 @@ class Scrfd(nn.Module):
 
     Input `[N, 3, H, W]` RGB, (x − 127.5) / 128, H and W multiples of 32. `widths` are the
     channels at strides 4, 8, 16, 32, `pyramid` those of the levels at strides 8, 16, 32. Without
-    `deep` the blocks that the second phase of the training adds are left out.
+    `deep` the blocks that the second phase of the training adds are missing.
     """
 
     def __init__(

@@ -37,6 +37,7 @@ CLOSE = Style(grids=(0.55, 0.25, 0.13, 0.07), tilted=0.4, clean=0.5, hard=0.35)
 """Closer to real photos, as YOLOX (Ge et al., 2021) ends without strong augmentation."""
 NEAR = Style(grids=(0.75, 0.15, 0.07, 0.03), tilted=0.2, clean=0.7, hard=0.3)
 """Closest to them."""
+STYLES = {"varied": VARIED, "close": CLOSE, "near": NEAR}
 
 
 @dataclass(frozen=True)

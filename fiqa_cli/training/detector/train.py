@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.scrfd import Scrfd
 from fiqa_cli.training.detector.assignment import make_anchors
-from fiqa_cli.training.detector.augmentation import CLOSE, NEAR, VARIED
+from fiqa_cli.training.detector.augmentation import STYLES
 from fiqa_cli.training.detector.batches import CanvasBatches, load_sources
 from fiqa_cli.training.detector.labels import load_labels
 from fiqa_cli.training.detector.loss import Losses, detector_loss
@@ -36,9 +36,11 @@ class Recipe:
     average: float = 0.998
     """Decay per step of the exponential moving average of the weights."""
     closing: int = 2800
-    """First step of the closing phase: canvases closer to real photos, heavier landmarks."""
+    """First step of the closing part: canvases closer to real photos, heavier landmarks."""
+    styles: tuple[str, str] = ("varied", "close")
+    """Canvases (`STYLES`) before the closing part and in it."""
     landmark_weights: tuple[float, float] = (5.0, 15.0)
-    """Weight of the landmark loss before and in the closing phase."""
+    """Weight of the landmark loss before the closing part and in it."""
     deep: bool = False
     """Whether the network has the blocks that the second phase adds."""
     seed: int = 2026
@@ -50,12 +52,31 @@ class Recipe:
         return self.rate * min(1.0, rise, fall)
 
 
-FIRST = Recipe()
-"""From random weights."""
-SECOND = Recipe(
-    steps=4600, rate=1.5e-3, decay=0.95, closing=2600, landmark_weights=(15.0, 15.0), deep=True
-)
-"""From the weights of the first phase; the blocks that are new start as the identity."""
+PHASES = {
+    1: Recipe(),
+    2: Recipe(
+        steps=4000,
+        rate=1.5e-3,
+        decay=0.95,
+        closing=2600,
+        styles=("close", "near"),
+        landmark_weights=(15.0, 15.0),
+        deep=True,
+    ),
+    3: Recipe(
+        steps=800,
+        rate=8e-4,
+        warmup=50,
+        decay=0.95,
+        average=0.995,
+        closing=0,
+        styles=("near", "near"),
+        landmark_weights=(30.0, 30.0),
+        deep=True,
+    ),
+}
+"""The first begins with random weights, each other one with those of the phase before it; blocks
+that are new in it start as the identity."""
 
 
 class Run:
@@ -73,7 +94,7 @@ class Run:
         self.done = 0
 
     def start_from(self, path: Path) -> None:
-        """Begin with the averaged weights of a finished first phase."""
+        """Begin with the averaged weights of the phase before."""
         weights = torch.load(path, weights_only=True)["averaged"]
         self.net.load_state_dict(weights, strict=False)
         self.averaged.load_state_dict(self.net.state_dict())
@@ -94,7 +115,7 @@ class Run:
     def load(self, path: Path) -> None:
         """Continue from a checkpoint of the same recipe.
 
-        The number of steps and the start of the closing phase may differ if the steps done so far
+        The number of steps and the start of the closing part may differ if the steps done so far
         are the same under both. Raises `FiqaError` for a checkpoint of another recipe.
         """
         state: dict[str, Any] = torch.load(path, weights_only=True)
@@ -175,14 +196,17 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
     parser.add_argument("--labels", type=Path, required=True, help="what `labels` wrote")
     parser.add_argument("--checkpoint", type=Path, required=True, help="continued if it exists")
-    parser.add_argument("--start", type=Path, help="checkpoint of phase one: run phase two")
-    parser.add_argument("--steps", type=int, help=f"{FIRST.steps}, in phase two {SECOND.steps}")
-    parser.add_argument("--seed", type=int, default=FIRST.seed, help="of weights and canvases")
+    parser.add_argument("--phase", type=int, choices=PHASES, default=1, help="of the recipe")
+    parser.add_argument("--start", type=Path, help="checkpoint of the phase before")
+    parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
+    parser.add_argument("--seed", type=int, default=Recipe.seed, help="of weights and canvases")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
-    recipe = SECOND if options.start else FIRST
+    if (options.phase > 1) != (options.start is not None):
+        parser.error("phases 2 and 3 need --start, phase 1 has none")
+    recipe = PHASES[options.phase]
     run = Run(replace(recipe, steps=options.steps or recipe.steps, seed=options.seed))
     options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if options.checkpoint.exists():
@@ -191,8 +215,8 @@ def main() -> None:
         run.start_from(options.start)
     names = split_photos(photo_names(options.photos)).training
     sources = load_sources(options.photos, names, load_labels(options.labels))
-    styles = (CLOSE, NEAR) if recipe.deep else (VARIED, CLOSE)
-    batches = CanvasBatches(sources, options.seed, styles, recipe.closing)
+    early, late = (STYLES[name] for name in recipe.styles)
+    batches = CanvasBatches(sources, options.seed, (early, late), recipe.closing)
     train(run, batches, options.checkpoint)
 
 
