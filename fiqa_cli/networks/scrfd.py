@@ -6,7 +6,7 @@ from the centre, all in units of the stride, as insightface's `SCRFD` class deco
 """
 
 import itertools
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -74,9 +74,13 @@ class Head(nn.Module):
         # A box of the anchor's size: no box is empty at first.
         nn.init.constant_(self.box.bias, 1.0)  # type: ignore[arg-type]
 
+    def features(self, x: Tensor) -> Tensor:
+        """Map `[N, channels, H, W]` to the features, of the same shape, behind the predictions."""
+        features: Tensor = self.deeper(self.trunk(x))
+        return features
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Map `[N, channels, H, W]` to logits, distances and landmarks of H·W·2 anchors."""
-        x = self.deeper(self.trunk(x))
+        """Map features `[N, channels, H, W]` to logits, distances, landmarks of H·W·2 anchors."""
         score, box, landmark = (
             y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, ANCHORS, width)
             for y, width in ((self.score(x), 1), (self.box(x), 4), (self.landmark(x), 10))
@@ -92,15 +96,15 @@ class Scrfd(nn.Module):
     """Backbone, top-down pyramid and one head per level.
 
     Input `[N, 3, H, W]` RGB, (x − 127.5) / 128, H and W multiples of 32. `widths` are the
-    channels at strides 4, 8, 16, 32, `pyramid` those of the levels at strides 8, 16, 32. Without
-    `deep` the blocks that the second phase of the training adds are missing.
+    channels at strides 4, 8, 16, 32, `pyramid` those of the levels at strides 8, 16, 32. `depth`
+    counts the steps, 0 to 2, in which the training has added blocks.
     """
 
     def __init__(
         self,
         widths: tuple[int, int, int, int] = (24, 32, 48, 80),
         pyramid: tuple[int, int, int] = (32, 48, 64),
-        deep: bool = True,
+        depth: int = 2,
     ) -> None:
         super().__init__()
         stem, low, middle, high = widths
@@ -108,10 +112,10 @@ class Scrfd(nn.Module):
         self.stem = conv(3, stem, 6, 4)
         self.stage8 = nn.Sequential(conv(stem, low, 3, 2), Residual(low, low // 2))
         self.stage16 = nn.Sequential(
-            conv(low, middle, 3, 2), *(Residual(middle, middle) for _ in range(3 if deep else 1))
+            conv(low, middle, 3, 2), *(Residual(middle, middle) for _ in range(3 if depth else 1))
         )
         self.stage32 = nn.Sequential(
-            conv(middle, high, 3, 2), *(Residual(high, high) for _ in range(3 if deep else 2))
+            conv(middle, high, 3, 2), *(Residual(high, high) for _ in range(3 if depth else 2))
         )
         self.laterals = nn.ModuleList(
             conv(width, channels, 1) for width, channels in zip(widths[1:], pyramid, strict=True)
@@ -119,11 +123,13 @@ class Scrfd(nn.Module):
         self.narrowings = nn.ModuleList(
             conv(above, below, 1) for below, above in itertools.pairwise(pyramid)
         )
-        depths = (0, 1, 1) if deep else (0, 0, 0)
-        self.heads = nn.ModuleList(map(Head, pyramid, STRIDES, ANCHOR_SIZES, depths))
+        blocks = ((0, 0, 0), (0, 1, 1), (1, 1, 1))[depth]
+        self.heads = nn.ModuleList(map(Head, pyramid, STRIDES, ANCHOR_SIZES, blocks))
+        self.channels = pyramid
+        """Of the features of each level."""
 
-    def levels(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Logits `[N, A, 1]`, distances `[N, A, 4]`, landmarks `[N, A, 10]` of each level."""
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What the predictions of each level are read from: `[N, C, H / stride, W / stride]`."""
         x = self.stem(x)
         features = []
         for stage, lateral in zip(
@@ -134,11 +140,20 @@ class Scrfd(nn.Module):
         for below in (1, 0):
             above = self.narrowings[below](features[below + 1])
             features[below] = features[below] + F.interpolate(above, scale_factor=2.0)
+        heads = (cast(Head, head) for head in self.heads)
+        return [head.features(y) for head, y in zip(heads, features, strict=True)]
+
+    def levels(self, features: list[Tensor]) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Logits `[N, A, 1]`, distances `[N, A, 4]`, landmarks `[N, A, 10]` of each level."""
         return [head(y) for head, y in zip(self.heads, features, strict=True)]
 
     def forward(self, x: Tensor) -> Predictions:
-        """Return the predictions of all levels, for training."""
-        logits, distances, landmarks = zip(*self.levels(x), strict=True)
+        """Return the predictions of all levels, concatenated."""
+        return self.predict(self.features(x))
+
+    def predict(self, features: list[Tensor]) -> Predictions:
+        """Return the predictions read from the features of all levels, concatenated."""
+        logits, distances, landmarks = zip(*self.levels(features), strict=True)
         return Predictions(
             torch.cat(logits, 1).squeeze(-1), torch.cat(distances, 1), torch.cat(landmarks, 1)
         )

@@ -30,10 +30,8 @@ def test_rows_run_over_x_then_y_with_the_anchors_of_a_place_together(net):
     changed = image.clone()
     changed[..., :8, 504:] = 1.0
     with torch.no_grad():
-        moved = [
-            (after[0] - before[0]).abs().sum(-1)[0]
-            for before, after in zip(net.levels(image), net.levels(changed), strict=True)
-        ]
+        before, after = (net.levels(net.features(x)) for x in (image, changed))
+    moved = [(x[0] - y[0]).abs().sum(-1)[0] for x, y in zip(after, before, strict=True)]
     # At stride 8 the network is local enough for the far left of the picture to stay the same.
     places = moved[0].reshape(256 // 8, 512 // 8, ANCHORS)
     assert (places[0, -1] > 0).all()

@@ -27,7 +27,7 @@ def test_onnx_equals_torch_at_another_size_and_batch(package):
     session = onnxruntime.InferenceSession(folder / "det_test.onnx")
     outputs = dict(zip(OUTPUTS, session.run(None, {"input": image.numpy()}), strict=True))
     with torch.no_grad():
-        levels = net.levels(image)
+        levels = net.levels(net.features(image))
     for stride, (logits, distances, landmarks) in zip(STRIDES, levels, strict=True):
         assert np.allclose(outputs[f"score_{stride}"], logits.sigmoid().flatten(0, 1), atol=1e-4)
         assert np.allclose(outputs[f"box_{stride}"], distances.flatten(0, 1), atol=1e-3)
@@ -47,7 +47,7 @@ def test_insightface_loads_the_package_and_decodes_what_the_network_says(package
 
     blob = torch.from_numpy(photo[None, :, :, ::-1].copy()).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        levels = net.levels((blob - 127.5) / 128)
+        levels = net.levels(net.features((blob - 127.5) / 128))
     scores = [logits.sigmoid().flatten() for logits, _, _ in levels]
     level = int(np.argmax([score.max() for score in scores]))
     row = int(scores[level].argmax())

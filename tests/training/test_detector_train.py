@@ -1,15 +1,20 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.networks.scrfd import STRIDES
 from fiqa_cli.training.detector import batches as batches_module
 from fiqa_cli.training.detector.augmentation import CLOSE, VARIED, Sources
-from fiqa_cli.training.detector.batches import CanvasBatches
+from fiqa_cli.training.detector.batches import CanvasBatches, to_tensor
 from fiqa_cli.training.detector.labels import Faces
-from fiqa_cli.training.detector.train import Recipe, Run, train
+from fiqa_cli.training.detector.loss import Target, imitation_loss
+from fiqa_cli.training.detector.teacher_memory import TeacherMemory
+from fiqa_cli.training.detector.train import TEACHER_CHANNELS, Recipe, Run, train
 
 RECIPE = Recipe(steps=4, warmup=2, decay=0.5, seed=1, closing=3)
 
@@ -47,7 +52,7 @@ def test_a_resumed_run_ends_with_the_same_weights(batches, tmp_path):
 
     interrupted = Run(RECIPE)
     for step in range(2):
-        interrupted.step(*batches[step])
+        interrupted.step(batches[step])
     interrupted.save(tmp_path / "part.pt")
     resumed = Run(RECIPE)
     resumed.load(tmp_path / "part.pt")
@@ -64,8 +69,54 @@ def test_a_resumed_run_ends_with_the_same_weights(batches, tmp_path):
 def test_the_loss_falls_on_a_batch_seen_again(batches):
     run = Run(Recipe(steps=40, warmup=1))
     batch = batches[0]
-    losses = [float(run.step(*batch).total(5.0)) for _ in range(12)]
+    weights = torch.tensor([1.0, 2.0, 5.0, 0.0])
+    losses = [float(run.step(batch) @ weights) for _ in range(12)]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def remember(batches: CanvasBatches, folder: Path, pool: int) -> CanvasBatches:
+    """A teacher whose features are grey levels of its canvases."""
+    memory = TeacherMemory(folder, pool)
+    for index in range(pool):
+        grey = to_tensor([canvas for canvas, _ in batches.compose(index)]).float().mean(1, True)
+        memory.store(
+            index,
+            [
+                F.avg_pool2d(grey, stride).expand(-1, TEACHER_CHANNELS, -1, -1).numpy()
+                for stride in STRIDES
+            ],
+        )
+    return replace(batches, memory=memory)
+
+
+def test_imitation_brings_the_features_closer_to_the_teachers(batches, tmp_path):
+    batch = remember(batches, tmp_path, 1)[0]
+    run = Run(Recipe(steps=40, warmup=1, imitation=4.0, depth=2))
+    distances = [float(run.step(batch)[3]) for _ in range(12)]
+    assert distances[-1] < 0.9 * distances[0]
+
+
+def test_the_pool_comes_round_in_a_new_order_and_newly_degraded(batches, tmp_path):
+    remembered = remember(batches, tmp_path, 4)
+    orders = [[remembered.memory.index(4 * turn + k, seed=1) for k in range(4)] for turn in (0, 1)]
+    assert [sorted(order) for order in orders] == [[0, 1, 2, 3]] * 2
+    assert orders[0] != orders[1]
+    first, second = (remembered[4 * turn + order.index(0)] for turn, order in enumerate(orders))
+    assert first.images.shape == second.images.shape
+    assert all(torch.equal(a, b) for a, b in zip(first.features, second.features, strict=True))
+    assert not torch.equal(first.images, second.images)
+
+
+def test_imitation_weighs_faces_as_much_as_the_background():
+    teacher = torch.randn(1, 3, 8, 8)
+    standard = (teacher - teacher.mean((0, 2, 3), keepdim=True)) / teacher.std(
+        (0, 2, 3), keepdim=True
+    )
+    target = Target(torch.tensor([[-1.0, -1.0, 15.0, 15.0]]), torch.zeros(1, 10), torch.ones(1) > 0)
+    off = torch.zeros(1, 3, 8, 8)
+    off[..., :2, :2] = 2.0  # the four places (0 and 8 pixels) inside the box
+    loss = imitation_loss(standard + off, teacher, [target], 8)
+    assert float(loss) == pytest.approx(4.0 / 2, rel=1e-4)
 
 
 def test_another_recipe_is_refused(tmp_path):
@@ -100,7 +151,7 @@ def test_a_plateau_may_be_prolonged(tmp_path):
 def test_the_second_phase_begins_with_what_the_first_has_learnt(tmp_path, batches):
     first = Run(RECIPE)
     train(first, batches, tmp_path / "first.pt")
-    second = Run(replace(RECIPE, deep=True))
+    second = Run(replace(RECIPE, depth=1))
     second.start_from(tmp_path / "first.pt")
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():

@@ -156,14 +156,10 @@ def fill_cell(
     return cut_faces(warp_faces(faces, matrix, angle), x, y, width, height)
 
 
-def draw_canvas(
-    sources: Sources, size: int, style: Style, rng: np.random.Generator, sure: float = 0.5
+def compose_canvas(
+    sources: Sources, size: int, style: Style, rng: np.random.Generator
 ) -> tuple[Image, Faces]:
-    """Compose one training canvas `uint8 [size, size, 3]` BGR and its faces.
-
-    Faces with scores of at least `sure` are to be found; the others are to be ignored. Faces
-    whose detail was lost (side over loss of resolution below `LEAST_FACE`) score at most 0.3.
-    """
+    """Compose one training canvas `uint8 [size, size, 3]` BGR, not degraded, and its faces."""
     grid = int(rng.choice(GRIDS, p=style.grids))
     inner = np.arange(1, grid) / grid
     xs, ys = (
@@ -185,11 +181,22 @@ def draw_canvas(
     boxes = np.concatenate([p.boxes for p in parts])
     landmarks = np.concatenate([p.landmarks for p in parts])
     scores = np.concatenate([p.scores for p in parts]).astype(np.float32)
-    sides = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1))
-    found = sides[scores >= sure]
+    return canvas, Faces(boxes, landmarks, scores)
+
+
+def degrade_canvas(
+    canvas: Image, faces: Faces, style: Style, rng: np.random.Generator, sure: float = 0.5
+) -> tuple[Image, Faces]:
+    """Degrade a canvas unless chance keeps it clean, and judge its faces by what is left.
+
+    Faces with scores of at least `sure` are to be found; the others are to be ignored. Faces
+    whose detail was lost (side over loss of resolution below `LEAST_FACE`) score at most 0.3.
+    """
+    sides = np.sqrt((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1))
+    found = sides[faces.scores >= sure]
     strongest = float(np.clip(np.median(found) / 10, 1, 8)) if len(found) else 4.0
     factor = 1.0
     if style.clean == 0 or rng.random() >= style.clean:
         canvas, factor = degrade(canvas, rng, strongest)
-    scores = np.where(sides / factor < LEAST_FACE, np.minimum(scores, 0.3), scores)
-    return canvas, Faces(boxes, landmarks, scores.astype(np.float32))
+    scores = np.where(sides / factor < LEAST_FACE, np.minimum(faces.scores, 0.3), faces.scores)
+    return canvas, Faces(faces.boxes, faces.landmarks, scores.astype(np.float32))

@@ -11,11 +11,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fiqa_cli.training.detector.augmentation import Sources, Style, draw_canvas
+from fiqa_cli.training.detector.augmentation import (
+    Image,
+    Sources,
+    Style,
+    compose_canvas,
+    degrade_canvas,
+)
 from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.loss import Target
 from fiqa_cli.training.detector.negatives import sample_pictures
 from fiqa_cli.training.detector.photos import read_photo
+from fiqa_cli.training.detector.teacher_memory import TeacherMemory
 
 SHAPES = ((320, 16), (448, 8), (640, 4))
 """Canvas side in pixels and canvases a batch: about the same number of pixels each."""
@@ -30,6 +37,8 @@ class Batch(NamedTuple):
     images: Tensor
     """`[N, 3, S, S]` uint8 RGB, channels last in memory."""
     targets: list[Target]
+    features: list[Tensor] | None = None
+    """`[N, C, H, W]` of each level: the teacher's last features, if it is to be imitated."""
 
 
 def load_sources(folder: Path, names: list[str], labels: dict[str, Faces]) -> Sources:
@@ -60,23 +69,41 @@ class CanvasBatches(Dataset[Batch]):
     closing: int
     sure: float = 0.5
     """Least teacher score of a face that must be found."""
+    memory: TeacherMemory | None = None
+    """What the teacher makes of a pool of batches; canvases then come from that pool alone, in a
+    new order and newly degraded at every round."""
 
-    def __getitem__(self, step: int) -> Batch:
+    def compose(self, index: int) -> list[tuple[Image, Faces]]:
+        """The canvases of batch `index` and their faces, before they are degraded."""
         import cv2
 
         cv2.setNumThreads(0)
-        rng = np.random.default_rng([self.seed, step])
+        rng = np.random.default_rng([self.seed, index])
         size, count = SHAPES[int(rng.choice(len(SHAPES), p=SHAPE_CHANCES))]
-        style = self.styles[step >= self.closing]
+        style = self.styles[index >= self.closing]
+        return [compose_canvas(self.sources, size, style, rng) for _ in range(count)]
+
+    def __getitem__(self, step: int) -> Batch:
+        index, features = step, None
+        if self.memory:
+            index = self.memory.index(step, self.seed)
+            features = self.memory.load(index)
+        style = self.styles[index >= self.closing]
+        rng = np.random.default_rng([self.seed, step, 1])
         images, targets = [], []
-        for _ in range(count):
-            image, faces = draw_canvas(self.sources, size, style, rng, self.sure)
-            images.append(image[:, :, ::-1])
+        for canvas, faces in self.compose(index):
+            image, seen = degrade_canvas(canvas, faces, style, rng, self.sure)
+            images.append(image)
             targets.append(
                 Target(
-                    torch.from_numpy(faces.boxes),
-                    torch.from_numpy(faces.landmarks.reshape(-1, 10)),
-                    torch.from_numpy(faces.scores >= self.sure),
+                    torch.from_numpy(seen.boxes),
+                    torch.from_numpy(seen.landmarks.reshape(-1, 10)),
+                    torch.from_numpy(seen.scores >= self.sure),
                 )
             )
-        return Batch(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), targets)
+        return Batch(to_tensor(images), targets, features)
+
+
+def to_tensor(images: list[Image]) -> Tensor:
+    """Stack BGR images `[S, S, 3]` into `[N, 3, S, S]` RGB, channels last in memory."""
+    return torch.from_numpy(np.stack(images)[..., ::-1].copy()).permute(0, 3, 1, 2)

@@ -28,7 +28,7 @@ class NineOutputs(nn.Module):
 
         Two axes instead of three: insightface 0.7 reads no others.
         """
-        scores, boxes, landmarks = zip(*self.net.levels(x), strict=True)
+        scores, boxes, landmarks = zip(*self.net.levels(self.net.features(x)), strict=True)
         outputs = (*(score.sigmoid() for score in scores), *boxes, *landmarks)
         return tuple(output.flatten(0, 1) for output in outputs)
 
@@ -81,7 +81,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     state = torch.load(options.checkpoint, weights_only=True)
-    net = Scrfd(deep=state["recipe"]["deep"])
+    net = Scrfd(depth=state["recipe"]["depth"])
     net.load_state_dict(state["averaged"])
     calibrate(net, options.operating_point)
     options.onnx.parent.mkdir(parents=True, exist_ok=True)

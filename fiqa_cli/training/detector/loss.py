@@ -88,3 +88,22 @@ def detector_loss(predictions: Predictions, anchors: Anchors, targets: list[Targ
         F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.005, reduction="sum")
         / (10 * positives),
     )
+
+
+def imitation_loss(own: Tensor, teacher: Tensor, targets: list[Target], stride: int) -> Tensor:
+    """Mean squared distance between features `[N, C, H, W]` and the teacher's, standardised.
+
+    Standardised per channel over the batch, as in Pearson distillation (Cao et al., 2022), since
+    the teacher's channels differ in scale. Faces and background weigh half each.
+    """
+    teacher = teacher.float()
+    spread, mean = torch.std_mean(teacher, (0, 2, 3), keepdim=True)
+    error = (own - (teacher - mean) / spread.clamp(min=1e-3)).square().mean(1)
+    count, height, width = error.shape
+    x, y = torch.arange(width) * stride, torch.arange(height)[:, None] * stride
+    face = torch.zeros(count, height, width, dtype=torch.bool)
+    for canvas, target in enumerate(targets):
+        for left, top, right, bottom in target.boxes.tolist():
+            face[canvas] |= (x > left) & (x < right) & (y > top) & (y < bottom)
+    parts = [error[part].mean() for part in (face, ~face) if part.any()]
+    return torch.stack(parts).mean()

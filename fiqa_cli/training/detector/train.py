@@ -13,13 +13,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.networks.scrfd import Scrfd
+from fiqa_cli.networks.scrfd import STRIDES, Scrfd
 from fiqa_cli.training.detector.assignment import make_anchors
 from fiqa_cli.training.detector.augmentation import STYLES
-from fiqa_cli.training.detector.batches import CanvasBatches, load_sources
+from fiqa_cli.training.detector.batches import Batch, CanvasBatches, load_sources
 from fiqa_cli.training.detector.labels import load_labels
-from fiqa_cli.training.detector.loss import Losses, detector_loss
+from fiqa_cli.training.detector.loss import detector_loss, imitation_loss
 from fiqa_cli.training.detector.photos import photo_names, split_photos
+from fiqa_cli.training.detector.teacher_memory import TeacherMemory
+
+TEACHER_CHANNELS = 64
+"""Of the teacher's features, the same at each level."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class Recipe:
     """Canvases (`STYLES`) before the closing part and in it."""
     landmark_weights: tuple[float, float] = (5.0, 15.0)
     """Weight of the landmark loss before the closing part and in it."""
-    deep: bool = False
-    """Whether the network has the blocks that the second phase adds."""
+    imitation: float = 0.0
+    """Weight of the distance to the teacher's features; 0: they are not needed."""
+    depth: int = 0
+    """How often blocks were added to the network (`Scrfd`)."""
     seed: int = 2026
 
     def rate_at(self, step: int) -> float:
@@ -61,7 +67,7 @@ PHASES = {
         closing=2600,
         styles=("close", "near"),
         landmark_weights=(15.0, 15.0),
-        deep=True,
+        depth=1,
     ),
     3: Recipe(
         steps=800,
@@ -72,7 +78,17 @@ PHASES = {
         closing=0,
         styles=("near", "near"),
         landmark_weights=(30.0, 30.0),
-        deep=True,
+        depth=1,
+    ),
+    4: Recipe(
+        steps=7500,
+        rate=1.5e-3,
+        decay=0.95,
+        closing=5000,
+        styles=("near", "near"),
+        landmark_weights=(15.0, 30.0),
+        imitation=4.0,
+        depth=2,
     ),
 }
 """The first begins with random weights, each other one with those of the phase before it; blocks
@@ -85,11 +101,18 @@ class Run:
     def __init__(self, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        net = Scrfd(deep=recipe.deep)
+        net = Scrfd(depth=recipe.depth)
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.net).eval()
+        self.adapters = nn.ModuleList(
+            nn.Conv2d(channels, TEACHER_CHANNELS, 1)
+            for channels in (net.channels if recipe.imitation else ())
+        )
+        """From the student's features to the teacher's; of no use after the training."""
         self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
+            [*self.net.parameters(), *self.adapters.parameters()],
+            lr=recipe.rate,
+            weight_decay=recipe.weight_decay,
         )
         self.done = 0
 
@@ -106,6 +129,7 @@ class Run:
             "recipe": asdict(self.recipe),
             "net": self.net.state_dict(),
             "averaged": self.averaged.state_dict(),
+            "adapters": self.adapters.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "done": self.done,
         }
@@ -124,23 +148,34 @@ class Run:
             raise FiqaError(f"{path} was made with {stored}: delete it or use the same options")
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
+        self.adapters.load_state_dict(state["adapters"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.done = state["done"]
 
-    def step(self, images: Tensor, targets: list[Any]) -> Losses:
-        """Train on one batch; returns the detached losses."""
+    def step(self, batch: Batch) -> Tensor:
+        """Train on one batch; returns the losses: score, box, landmark and imitation."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate_at(self.done)
-        anchors = make_anchors(*images.shape[2:])
-        losses = detector_loss(self.net((images.float() - 127.5) / 128), anchors, targets)
+        features = self.net.features((batch.images.float() - 127.5) / 128)
+        anchors = make_anchors(*batch.images.shape[2:])
+        losses = detector_loss(self.net.predict(features), anchors, batch.targets)
         weight = self.recipe.landmark_weights[self.done >= self.recipe.closing]
+        total, distance = losses.total(weight), torch.zeros(())
+        if self.recipe.imitation:
+            assert batch.features is not None
+            own = [adapt(level) for adapt, level in zip(self.adapters, features, strict=True)]
+            levels = zip(own, batch.features, STRIDES, strict=True)
+            distance = torch.stack(
+                [imitation_loss(x, y, batch.targets, stride) for x, y, stride in levels]
+            ).mean()
+            total = total + self.recipe.imitation * distance
         self.optimiser.zero_grad()
-        losses.total(weight).backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.optimiser.step()
         self.done += 1
         self._average()
-        return Losses(*(term.detach() for term in losses))
+        return torch.stack([*losses, distance]).detach()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -172,14 +207,15 @@ def train(run: Run, batches: CanvasBatches, checkpoint: Path, every: int = 200) 
         num_workers=1,
         prefetch_factor=4,
     )
-    sums, start = torch.zeros(3), time.monotonic()
+    sums, start = torch.zeros(4), time.monotonic()
     for batch in loader:
-        sums += torch.stack(run.step(batch.images, batch.targets))
+        sums += run.step(batch)
         if run.done % 50 == 0:
-            score, box, landmark = (sums / 50).tolist()
+            score, box, landmark, imitation = (sums / 50).tolist()
+            elapsed = time.monotonic() - start
             print(
                 f"step {run.done}/{run.recipe.steps} score {score:.4f} box {box:.4f} "
-                f"landmark {landmark:.4f} {time.monotonic() - start:.0f} s",
+                f"landmark {landmark:.4f} imitation {imitation:.4f} {elapsed:.0f} s",
                 file=sys.stderr,
                 flush=True,
             )
@@ -198,6 +234,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="continued if it exists")
     parser.add_argument("--phase", type=int, choices=PHASES, default=1, help="of the recipe")
     parser.add_argument("--start", type=Path, help="checkpoint of the phase before")
+    parser.add_argument("--memory", type=Path, help="what `remember` wrote, for phase 4")
+    parser.add_argument("--pool", type=int, default=2500, help="batches in the memory")
     parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
     parser.add_argument("--seed", type=int, default=Recipe.seed, help="of weights and canvases")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
@@ -205,8 +243,10 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     if (options.phase > 1) != (options.start is not None):
-        parser.error("phases 2 and 3 need --start, phase 1 has none")
+        parser.error("phase 1 has no --start, the others need it")
     recipe = PHASES[options.phase]
+    if (recipe.imitation > 0) != (options.memory is not None):
+        parser.error("phase 4 needs --memory, the others have none")
     run = Run(replace(recipe, steps=options.steps or recipe.steps, seed=options.seed))
     options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if options.checkpoint.exists():
@@ -216,7 +256,8 @@ def main() -> None:
     names = split_photos(photo_names(options.photos)).training
     sources = load_sources(options.photos, names, load_labels(options.labels))
     early, late = (STYLES[name] for name in recipe.styles)
-    batches = CanvasBatches(sources, options.seed, (early, late), recipe.closing)
+    memory = TeacherMemory(options.memory, options.pool) if options.memory else None
+    batches = CanvasBatches(sources, options.seed, (early, late), recipe.closing, memory=memory)
     train(run, batches, options.checkpoint)
 
 
