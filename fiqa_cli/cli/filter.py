@@ -6,21 +6,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fiqa_cli.cli.console import complain, console
 from fiqa_cli.cli.options import REPORT, Format, Output, Quiet
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.records.criteria import Criteria, filter_batches
-from fiqa_cli.records.formats import output_format
-from fiqa_cli.records.manifest import Manifest, write_manifest
-from fiqa_cli.records.readers import Reader, open_reader
 from fiqa_cli.records.row import STATUSES
-from fiqa_cli.records.table import printable
-from fiqa_cli.records.transfer import Transfer, copy, link, move
-from fiqa_cli.records.writers import Writer, open_path_writer, open_writer
+
+if TYPE_CHECKING:
+    from fiqa_cli.records.criteria import Criteria
+    from fiqa_cli.records.readers import Reader
+    from fiqa_cli.records.transfer import Transfer
+    from fiqa_cli.records.writers import Writer
 
 CRITERIA, IMAGES = "Criteria", "Images"
 
@@ -103,6 +102,11 @@ def filter_(
     Images keep their folders, from the one common to all images of the report.
     Nothing is overwritten. Links are relative where the paths are.
     """
+    from fiqa_cli.records.criteria import Criteria
+    from fiqa_cli.records.formats import output_format
+    from fiqa_cli.records.manifest import Manifest, write_manifest
+    from fiqa_cli.records.writers import open_path_writer, open_writer
+
     if keep is not None and not 0 < keep <= 1:
         raise FiqaError("--keep takes a fraction above 0 and up to 1, such as 0.8")
     if (paths or null) and format:
@@ -116,7 +120,7 @@ def filter_(
         options={"input": source and str(source), **asdict(criteria), "paths": paths or null}
     )
 
-    def open_output(reader: Reader) -> AbstractContextManager[Writer | None]:
+    def open_output(reader: "Reader") -> "AbstractContextManager[Writer | None]":
         if paths or null:
             return open_path_writer(output, null)
         if transfer and sys.stdout.isatty() and not (output or format):
@@ -143,11 +147,14 @@ def filter_(
 
 def _filter(
     source: Path | None,
-    criteria: Criteria,
-    open_output: Callable[[Reader], AbstractContextManager[Writer | None]],
-    transfer: Transfer | None,
+    criteria: "Criteria",
+    open_output: "Callable[[Reader], AbstractContextManager[Writer | None]]",
+    transfer: "Transfer | None",
 ) -> dict[str, int]:
     """Write the rows that stay and tell `transfer` of their images; counts what was read, kept."""
+    from fiqa_cli.records.criteria import filter_batches
+    from fiqa_cli.records.readers import open_reader
+
     read = kept = 0
     with (
         open_reader(source, replay=criteria.ranks) as reader,
@@ -164,8 +171,10 @@ def _filter(
     return {"read": read, "kept": kept}
 
 
-def _run(transfer: Transfer, action: str, dry_run: bool, quiet: bool) -> int:
+def _run(transfer: "Transfer", action: str, dry_run: bool, quiet: bool) -> int:
     """Transfer the images, or only say so; the number of failures."""
+    from fiqa_cli.records.table import printable
+
     done = 0
 
     def report(source: str, target: Path, trouble: str) -> None:
@@ -196,8 +205,10 @@ def _statuses(text: str | None) -> tuple[str, ...] | None:
     return statuses
 
 
-def _transfer(**destinations: Path | None) -> tuple[str, Transfer | None]:
+def _transfer(**destinations: Path | None) -> "tuple[str, Transfer | None]":
     """The action that was asked for, and the transfer that does it."""
+    from fiqa_cli.records.transfer import Transfer, copy, link, move
+
     asked = [(action, folder) for action, folder in destinations.items() if folder is not None]
     if not asked:
         return "", None
