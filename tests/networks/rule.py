@@ -22,6 +22,8 @@ def fill(network: nn.Module, salt: int = 0) -> nn.Module:
             array = r.uniform(0.5, 1.5, shape)
         elif last == "bias":
             array = r.normal(0, 0.05, shape)
+        elif last == "g":
+            array = r.uniform(0.8, 1.2, shape)
         elif len(shape) == 1:
             low, high = (0.2, 0.3) if "prelu" in name or "bn3" in name else (0.8, 1.2)
             array = r.uniform(low, high, shape)
