@@ -175,6 +175,8 @@ def _summary(model: "Model", found: "Place | None") -> dict[str, Any]:
 def _state(model: "Model", found: "Place | None") -> str:
     if found:
         return found.state
+    if model.source == "recogniser":
+        return f"needs {model.recogniser}"
     return {"download": "to pull", "import": "to import"}.get(model.source, "missing")
 
 

@@ -10,9 +10,10 @@ from fiqa_cli.cli.options import REPORT, Format, Output, Quiet
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
+from fiqa_cli.methods.settings import Settings
 
 SOME_FAILED = 1
-FACES, MACHINE = "Faces", "Machine"
+FACES, METHOD, MACHINE = "Faces", "Method (DifFIQA, FaceQAN)", "Machine"
 
 
 def score(
@@ -78,6 +79,68 @@ def score(
         float,
         typer.Option(min=0.0, max=1.0, rich_help_panel=FACES, help="Least score of a face."),
     ] = 0.5,
+    recogniser: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=METHOD,
+            help="A recogniser of 'fiqa models list', or a weights file.",
+            show_default="the model's own",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=METHOD, help="Of the noise.", show_default="0"),
+    ] = None,
+    copies: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=METHOD, help="Noisy copies of each face.", show_default="10"
+        ),
+    ] = None,
+    timestep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=999,
+            rich_help_panel=METHOD,
+            help="DifFIQA: time step that faces are noised to.",
+            show_default="5",
+        ),
+    ] = None,
+    until_se: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="ERROR",
+            rich_help_panel=METHOD,
+            help="DifFIQA: no more copies of a face whose standard error is below ERROR.",
+        ),
+    ] = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=METHOD, help="FaceQAN: steps of the attack.", show_default="5"
+        ),
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            rich_help_panel=METHOD,
+            help="FaceQAN: size of a step, of pixels in [0, 1].",
+            show_default="0.001",
+        ),
+    ] = None,
+    exponent: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            rich_help_panel=METHOD,
+            help="FaceQAN: power that the quality is raised to.",
+            show_default="5",
+        ),
+    ] = None,
     output: Output = None,
     format: Format = None,
     details: Annotated[
@@ -107,6 +170,14 @@ def score(
         int | None,
         typer.Option(min=1, rich_help_panel=MACHINE, help="Faces scored at once."),
     ] = None,
+    compile: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            rich_help_panel=MACHINE,
+            help="Compile the networks first: a minute that pays on a GPU and many faces.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -148,6 +219,17 @@ def score(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
+        settings=Settings(
+            recogniser=recogniser,
+            seed=seed,
+            copies=copies,
+            timestep=timestep,
+            until_se=until_se,
+            iterations=iterations,
+            epsilon=epsilon,
+            exponent=exponent,
+            compile=compile,
+        ),
     )
     # A stream of our own for stdin: when a run is cut short a thread may still wait on it, and
     # Python's own must not be held at exit.

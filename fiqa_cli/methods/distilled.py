@@ -5,7 +5,6 @@ DifFIQA(R): IJCB 2023). All the speed is in how the crops are fed.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import torch
@@ -13,11 +12,12 @@ from torch import Tensor, nn
 
 from fiqa_cli.methods.device import cores
 from fiqa_cli.methods.method import Scores
+from fiqa_cli.methods.portions import Portions
 from fiqa_cli.methods.precision import Precision, dtype, find_precision
 from fiqa_cli.networks.folding import fold
 from fiqa_cli.networks.heads import QualityNetwork
 
-CPU_SLICE = 8
+CPU_PORTION = 8
 """Crops a CPU thread takes at once in fp32 (in bf16 twice as many): few enough for their
 activations to stay in its cache."""
 GPU_BATCH = 256
@@ -35,6 +35,8 @@ class Distilled:
         device: torch.device,
         precision: Precision = Precision.AUTO,
         batch_size: int | None = None,
+        *,
+        compile: bool = False,
     ) -> None:
         """Take over `network` (a `QualityNetwork` in eval mode) for inference on `device`.
 
@@ -49,27 +51,19 @@ class Distilled:
         parts = cast(QualityNetwork, network)
         folded = fold(parts.recogniser).to(device, self._dtype)
         self._recogniser = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if compile:
+            self._recogniser.compile(dynamic=False)
         self._head = parts.head.eval().to(device, torch.float32)
         if device.type == "cpu":
-            # Independent threads on small slices, each computing alone: one large batch split
-            # inside every layer leaves the cache and waits for its slowest thread each time.
-            threads = cores()
-            self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(
-                threads, "score", initializer=torch.set_num_threads, initargs=(1,)
-            )
-            self.batch_size = batch_size or CPU_SLICE * threads * 4
-            self._slice = min(CPU_SLICE * 4 // self._dtype.itemsize, self.batch_size)
+            self.batch_size = batch_size or CPU_PORTION * cores() * 4
+            portion = min(CPU_PORTION * 4 // self._dtype.itemsize, self.batch_size)
         else:
-            self._pool = None
-            self.batch_size = batch_size or GPU_BATCH
+            self.batch_size = portion = batch_size or GPU_BATCH
+        self._portions = Portions(device, portion)
 
     def score(self, crops: Tensor) -> Scores:
         """Score aligned RGB crops, uint8 `[N, 3, 112, 112]`; quality on the network's raw scale."""
-        if self._pool is None:
-            slices = [self._quality(part) for part in torch.split(crops, self.batch_size)]
-        else:
-            slices = list(self._pool.map(self._quality, torch.split(crops, self._slice)))
-        return Scores(torch.cat(slices))
+        return Scores(self._portions.run(self._quality, crops))
 
     def _quality(self, crops: Tensor) -> Tensor:
         with torch.inference_mode():

@@ -26,12 +26,15 @@ def score(
     method: Method,
     workers: int,
     inspect: Callable[[Prospect], None] = lambda prospect: None,
+    *,
+    details: bool = False,
 ) -> Iterator[Row]:
     """Score every image of `entries`; yield its rows as soon as all rows before it are done.
 
     `workers` threads read, decode and (through `prepare`) detect and align ahead of the scoring,
     never further than two batches, so memory does not grow with the number of images. Faces of
-    many images share a batch. `inspect` sees every prospect, in order, before it is scored.
+    many images share a batch. `inspect` sees every prospect, in order, before it is scored. With
+    `details` the rows get the method's components.
     """
     waiting: list[Prospect] = []
     crops = 0
@@ -42,9 +45,9 @@ def score(
         waiting += prospects
         # An empty list says that nothing is coming at the moment.
         if crops >= method.batch_size or crops == 0 or not prospects:
-            yield from _finish(waiting, method)
+            yield from _finish(waiting, method, details)
             waiting, crops = [], 0
-    yield from _finish(waiting, method)
+    yield from _finish(waiting, method, details)
 
 
 def _prepared(
@@ -89,14 +92,15 @@ def _prepared(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _finish(prospects: list[Prospect], method: Method) -> Iterator[Row]:
+def _finish(prospects: list[Prospect], method: Method, details: bool) -> Iterator[Row]:
     """Score the crops among the prospects and yield all their rows."""
     scored = [prospect for prospect in prospects if prospect.crop is not None]
     if scored:
         batch = np.stack([prospect.crop for prospect in scored if prospect.crop is not None])
         scores = method.score(torch.from_numpy(batch).permute(0, 3, 1, 2))
         quality = scores.quality.tolist()
-        components = {name: values.tolist() for name, values in scores.components.items()}
+        components = scores.components if details else {}
+        columns = {name: values.tolist() for name, values in components.items()}
         for number, prospect in enumerate(scored):
             row = prospect.row
             if math.isfinite(quality[number]):
@@ -104,7 +108,7 @@ def _finish(prospects: list[Prospect], method: Method) -> Iterator[Row]:
             else:
                 row.status = "failed"
                 row.error = "quality is not a finite number; try --precision fp32"
-            row.details |= {name: values[number] for name, values in components.items()}
+            row.details |= {name: values[number] for name, values in columns.items()}
     for prospect in prospects:
         prospect.row.model = method.name
         yield prospect.row

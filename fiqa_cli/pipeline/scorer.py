@@ -12,6 +12,7 @@ from fiqa_cli.faces.face import LANDMARK_COLUMNS
 from fiqa_cli.methods.catalogue import load_method
 from fiqa_cli.methods.device import cores, find_device
 from fiqa_cli.methods.precision import Precision
+from fiqa_cli.methods.settings import DEFAULTS, Settings
 from fiqa_cli.pipeline.crop_check import CropCheck
 from fiqa_cli.pipeline.prospect import crop_prospects, photo_prospects
 from fiqa_cli.pipeline.score import score
@@ -42,6 +43,7 @@ class ScoreOptions:
     precision: Precision = Precision.AUTO
     batch_size: int | None = None
     workers: int | None = None
+    settings: Settings = DEFAULTS
 
 
 class Scorer:
@@ -55,9 +57,10 @@ class Scorer:
     ) -> None:
         self.options = options
         self.device = find_device(options.device)
-        self.method, self._weights = load_method(
-            options.model, self.device, options.precision, options.batch_size
+        self._loaded = load_method(
+            options.model, self.device, options.precision, options.batch_size, options.settings
         )
+        self.method = self._loaded.method
         self._warn = warn
         self._detector: Detector | None = None
         if not options.aligned:
@@ -79,14 +82,20 @@ class Scorer:
     def manifest(self) -> Manifest:
         """How the rows come about, to be kept with them."""
         options = asdict(self.options)
-        model = Artefact(options["model"], cached_sha256(self._weights) if self._weights else "")
+        weights, recogniser = self._loaded.weights, None
+        model = Artefact(options["model"], cached_sha256(weights) if weights else "")
+        if self._loaded.recogniser is not None:
+            name, file = self._loaded.recogniser
+            recogniser = Artefact(name, cached_sha256(file))
         detector = None
         if self._detector is not None:
             detector = Artefact(options["detector"], cached_sha256(self._detector.file))
         return Manifest(
             options=options,
             model=model,
+            recogniser=recogniser,
             detector=detector,
+            seed=self._loaded.seed,
             device=str(self.device),
             precision=self.method.precision,
         )
@@ -94,9 +103,12 @@ class Scorer:
     def score(self, entries: Iterable[Entry]) -> Iterator[Row]:
         """The rows of all entries, in their order, each as soon as it is known."""
         workers = self.options.workers or cores()
+        details = self.options.details
         if self._detector is None:
             check = CropCheck(self._warn)
-            yield from score(entries, crop_prospects, self.method, workers, check.look)
+            yield from score(
+                entries, crop_prospects, self.method, workers, check.look, details=details
+            )
             check.finish()
             return
         prepare = partial(
@@ -104,9 +116,9 @@ class Scorer:
             detector=self._detector,
             choice=self.options.faces,
             min_face=self.options.min_face,
-            details=self.options.details,
+            details=details,
         )
-        for row in score(entries, prepare, self.method, workers):
+        for row in score(entries, prepare, self.method, workers, details=details):
             row.detector = self.options.detector
             yield row
 

@@ -26,6 +26,8 @@ class Manifest:
     options: dict[str, Any]
     """The options in force, those left at their defaults too."""
     model: Artefact | None = None
+    recogniser: Artefact | None = None
+    """Beneath a method that compares embeddings."""
     detector: Artefact | None = None
     seed: int | None = None
     device: str | None = None
@@ -68,7 +70,7 @@ def read_manifest(output: Path) -> Manifest | None:
     path = manifest_path(output)
     try:
         values = json.loads(path.read_bytes())
-        for name in ("model", "detector"):
+        for name in ("model", "recogniser", "detector"):
             values[name] = values[name] and Artefact(**values[name])
         return Manifest(**values)
     except FileNotFoundError:

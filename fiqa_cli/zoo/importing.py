@@ -31,6 +31,10 @@ def import_file(
     """
     if model.built_in or model.path:
         raise FiqaError(f"{model.name} comes with fiqa: there is nothing to import")
+    if model.source == "recogniser":
+        raise FiqaError(
+            f"{model.name} has no weights of its own: import those of {model.recogniser}"
+        )
     if not file.is_file():
         raise FiqaError(f"there is no file {file}")
     kind = weights_format(file)

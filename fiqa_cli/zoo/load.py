@@ -1,6 +1,6 @@
 """From a weights file to a network that is ready to run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +22,25 @@ _ARCHITECTURES = (
     ("ediffiqa", "iresnet100"),
     ("diffiqa-r", "iresnet100"),
 )
+_RECOGNISERS = tuple(
+    ("", name) for name in ("mobilefacenet", "iresnet18", "iresnet50", "iresnet100")
+)
+DIFFUSION_PARTS = ("model.", "ema_model.model.")
+"""Where the U-Net is in a checkpoint of DifFIQA; without these prefixes it is a bare state dict."""
 
 
 def load_network(model: Model, path: Path) -> "nn.Module":
     """The network of `model` with the state dict in `path`: eval mode, float32, on the CPU.
 
     A quality network maps `[N, 3, 112, 112]` to `(embedding [N, 512], quality [N])`, a recogniser
-    to its embedding. Raises `FiqaError` if names or shapes are not those of the architecture.
+    to its embedding; that of DifFIQA is a U-Net. Raises `FiqaError` if names or shapes are not
+    those of the architecture.
     """
     import torch
 
-    state = load_state_dict(path)
+    state = load_state_dict(path, DIFFUSION_PARTS if model.method == "diffiqa" else ())
     with torch.device("meta"):
-        network = _build(model.method, model.network)
+        network = _build(model.method, model.network, model.config)
     wanted = network.state_dict()
     _require_fit(path, model.name, wanted, state)
     for name, value in wanted.items():
@@ -44,19 +50,25 @@ def load_network(model: Model, path: Path) -> "nn.Module":
     return network.eval().requires_grad_(False)
 
 
-def recognise(path: Path) -> tuple[str, str]:
-    """Method and network, as in `Model`, whose parameters the state dict in `path` holds.
+def recognise(path: Path, kind: str = "quality") -> tuple[str, str, dict[str, Any]]:
+    """Method, network and config, as in `Model`, whose parameters the state dict in `path` holds.
 
-    Raises `FiqaError` if it fits none.
+    Raises `FiqaError` if it fits no architecture of `kind`.
     """
     import torch
 
     state = _shapes(load_state_dict(path))
-    for method, name in _ARCHITECTURES:
+    for method, name in _ARCHITECTURES if kind == "quality" else _RECOGNISERS:
+        config = {}
+        if not method and name == "mobilefacenet" and "linear.weight" in state:
+            config = {"features": state["linear.weight"][0]}
         with torch.device("meta"):
-            network = _build(method, name)
+            network = _build(method, name, config)
         if _shapes(network.state_dict()) == state:
-            return method, name
+            return method, name, config
+    if kind == "recogniser":
+        known = ", ".join(name for _, name in _RECOGNISERS)
+        raise FiqaError(f"{path} is no recogniser that fiqa knows: {known}")
     known = ", ".join(" with ".join(pair) for pair in _ARCHITECTURES)
     raise FiqaError(f"{path} fits no architecture that gives a quality: {known}")
 
@@ -131,23 +143,25 @@ def load_onnx(path: Path, device: str = "cpu") -> OnnxNetwork:
     return OnnxNetwork(session, "quality" if "quality" in outputs else outputs[0])
 
 
-def _build(method: str, network: str) -> "nn.Module":
+def _build(method: str, network: str, config: Mapping[str, Any]) -> "nn.Module":
     from fiqa_cli.networks.heads import DifFIQARNetwork, EDifFIQANetwork
     from fiqa_cli.networks.iresnet import iresnet18, iresnet50, iresnet100
     from fiqa_cli.networks.mobilefacenet import MobileFaceNet
+    from fiqa_cli.networks.unet import UNet, UNetConfig
 
-    recognisers: dict[str, Callable[[], nn.Module]] = {
+    networks: dict[str, Callable[..., nn.Module]] = {
         "mobilefacenet": MobileFaceNet,
         "iresnet18": iresnet18,
         "iresnet50": iresnet50,
         "iresnet100": iresnet100,
+        "unet": lambda **sizes: UNet(UNetConfig(**sizes)),
     }
-    recogniser = recognisers[network]()
+    built = networks[network](**config)
     if method == "ediffiqa":
-        return EDifFIQANetwork(recogniser)
+        return EDifFIQANetwork(built)
     if method == "diffiqa-r":
-        return DifFIQARNetwork(recogniser)
-    return recogniser
+        return DifFIQARNetwork(built)
+    return built
 
 
 def _shapes(state: "dict[str, Tensor]") -> dict[str, tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,11 @@ class Model:
     summary: str
     licence: str
     method: str = ""
-    """How a quality network is put together: `ediffiqa` or `diffiqa-r`."""
+    """How qualities come about: `ediffiqa`, `diffiqa-r`, `diffiqa` or `faceqan`."""
     network: str = ""
-    """The recogniser in it: `mobilefacenet`, `iresnet18`, `iresnet50` or `iresnet100`."""
+    """What the weights are of: `mobilefacenet`, `iresnet18`, `iresnet50`, `iresnet100`, `unet`."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the network, where they are not those of the official one."""
     paper: Paper | None = None
     preprocessing: Preprocessing | None = None
     artifacts: tuple[Artifact, ...] = ()
@@ -62,7 +65,7 @@ class Model:
     detector: str = ""
     """File name of the detector inside a pack."""
     recogniser: str = ""
-    """File name of the recogniser inside a pack."""
+    """File name of the recogniser inside a pack; the model whose embeddings a method compares."""
     obtain: str = ""
     """What a person downloads by hand for `fiqa models import`."""
     card: str = ""
@@ -72,9 +75,14 @@ class Model:
 
     @property
     def source(self) -> str:
-        """How the weights reach this machine: `built-in`, `download`, `import` or `file`."""
+        """How the weights reach this machine: `built-in`, `download`, `import` or `file`.
+
+        `recogniser` if there are none but the recogniser's.
+        """
         if self.path is not None:
             return "file"
+        if self.method == "faceqan":
+            return "recogniser"
         if self.built_in:
             return "built-in"
         return "download" if any(a.url for a in self.artifacts) else "import"

@@ -15,6 +15,7 @@ from fiqa_cli.zoo.formats import weights_format
 from fiqa_cli.zoo.lock import locked
 from fiqa_cli.zoo.model import Artifact, Model
 from fiqa_cli.zoo.receipt import Entry, entry, read_receipt, write_receipt
+from fiqa_cli.zoo.registry import weights_of
 from fiqa_cli.zoo.store import MissingWeights, how_to_get, locate, place
 
 
@@ -36,6 +37,7 @@ def pull(
     download is recorded and every later one must match it. Raises `MissingWeights` for a model
     that can only be imported, `FiqaError` for a failed download or a wrong file.
     """
+    model = weights_of(model)
     if model.built_in or model.path:
         return locate(model)
     artifact = model.artifact(format)

@@ -36,12 +36,27 @@ def find(name: str) -> Model:
         ) from None
 
 
-def resolve(name_or_path: str) -> Model:
+def weights_of(model: Model) -> Model:
+    """The model whose weights `model` runs on: its own, or its recogniser's if it has none."""
+    return find(model.recogniser) if model.source == "recogniser" else model
+
+
+def resolve(name_or_path: str, kind: str = "quality") -> Model:
     """The model of that name, or the one in a weights file of the user.
 
     The architecture of a file is read off its parameter names and shapes; an ONNX file is taken
-    as a finished network. Raises `FiqaError` for an unknown name, a missing or unknown file.
+    as a finished quality network. Raises `FiqaError` for an unknown name, a missing or unknown
+    file, and for a model that is not of `kind`, `quality` or `recogniser`.
     """
+    found = _resolve(name_or_path, kind)
+    if found.kind != kind:
+        raise FiqaError(
+            f"{name_or_path} is a {found.kind}: 'fiqa models list' shows every {kind} model"
+        )
+    return found
+
+
+def _resolve(name_or_path: str, kind: str) -> Model:
     if name_or_path in models():
         return models()[name_or_path]
     if os.sep not in name_or_path and not name_or_path.lower().endswith(_SUFFIXES):
@@ -51,18 +66,20 @@ def resolve(name_or_path: str) -> Model:
         raise FiqaError(f"there is no model file {name_or_path}")
     found = Model(
         name=path.name,
-        kind="quality",
+        kind=kind,
         summary=f"weights file {name_or_path}",
         licence="not known",
         preprocessing=_CROP,
         path=path,
     )
     if weights_format(path) == ONNX:
+        if kind == "recogniser":
+            raise FiqaError(f"{path} is ONNX: a recogniser has to be a state dict, for gradients")
         return found
     from fiqa_cli.zoo.load import recognise
 
-    method, network = recognise(path)
-    return replace(found, method=method, network=network)
+    method, network, config = recognise(path, kind)
+    return replace(found, method=method, network=network, config=config)
 
 
 def read_registry(folder: Path) -> dict[str, Model]:
@@ -78,6 +95,10 @@ def read_registry(folder: Path) -> dict[str, Model]:
 def _model(name: str, fields: dict[str, Any], papers: Mapping[str, Paper]) -> Model:
     fields = {**fields, "paper": papers[fields["paper"]]}
     fields["artifacts"] = tuple(Artifact(**each) for each in fields.get("artifacts", ()))
+    fields["config"] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in fields.get("config", {}).items()
+    }
     if "preprocessing" in fields:
         given = fields["preprocessing"]
         fields["preprocessing"] = Preprocessing(

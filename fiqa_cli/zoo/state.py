@@ -1,6 +1,6 @@
 """State dicts as people publish them: torch or safetensors, nested, prefixed, half precision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 COUNTERS = "num_batches_tracked"
 """Batch normalisation's counters: training only, and absent from some published files."""
-_NESTS = ("state_dict", "model_state_dict", "model")
+_NESTS = ("state_dict", "model_state_dict", "model", "ema")
 
 
-def load_state_dict(path: Path) -> dict[str, "Tensor"]:
+def load_state_dict(path: Path, parts: Sequence[str] = ()) -> dict[str, "Tensor"]:
     """Parameters and buffers by name, on the CPU, floating point ones as float32.
 
     Takes what `torch.save` wrote (tensors only: nothing in the file is executed) and safetensors,
-    told apart by content; unwraps `{"state_dict": …}` and the prefix `module.`. Raises `FiqaError`
-    for a file that holds anything else, or values that are not finite.
+    told apart by content; unwraps `{"state_dict": …}` and the prefix `module.`. Of the prefixes
+    `parts` the first that occurs selects the names below it. Raises `FiqaError` for a file that
+    holds anything else, or values that are not finite.
     """
     kind = weights_format(path)
     if kind == SAFETENSORS:
@@ -29,7 +30,8 @@ def load_state_dict(path: Path) -> dict[str, "Tensor"]:
         content = _unwrap(_read_torch(path))
     else:
         raise FiqaError(f"{path} is {kind}, not a state dict")
-    return {name: _checked(path, name, value) for name, value in _unprefixed(path, content).items()}
+    state = _part(_unprefixed(path, content), parts)
+    return {name: _checked(path, name, value) for name, value in state.items()}
 
 
 def _read_torch(path: Path) -> Any:
@@ -77,6 +79,14 @@ def _unprefixed(path: Path, content: Any) -> dict[str, Any]:
     if all(name.startswith("module.") for name in content):
         return {name.removeprefix("module."): value for name, value in content.items()}
     return dict(content)
+
+
+def _part(state: dict[str, Any], prefixes: Sequence[str]) -> dict[str, Any]:
+    for prefix in prefixes:
+        below = {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
+        if below:
+            return below
+    return state
 
 
 def _checked(path: Path, name: str, value: Any) -> "Tensor":

@@ -10,6 +10,7 @@ from fiqa_cli.zoo.cache import insightface_folder, model_folder
 from fiqa_cli.zoo.checksum import cached_sha256, sha256_of
 from fiqa_cli.zoo.model import Model
 from fiqa_cli.zoo.receipt import read_receipt
+from fiqa_cli.zoo.registry import weights_of
 
 
 class MissingWeights(FiqaError):
@@ -40,6 +41,7 @@ class Check:
 
 def place(model: Model) -> Place | None:
     """Where `model` is on this machine, its hashes unchecked; `None` if it is nowhere."""
+    model = weights_of(model)
     if model.path is not None:
         return Place(model.path, "file", {model.path: None})
     if model.built_in:
@@ -89,6 +91,7 @@ def verify(model: Model) -> Iterator[Check]:
 
 def how_to_get(model: Model) -> str:
     """One line that says how the weights of `model` get onto this machine."""
+    model = weights_of(model)
     missing = f"the weights of {model.name} are not on this machine"
     if model.built_in:
         return f"{missing} although they come with fiqa: reinstall fiqa"

@@ -52,6 +52,7 @@ def test_list_in_a_pipe_is_one_tab_separated_line_per_model() -> None:
     assert rows["ediffiqa-n"][4] == "non-commercial research only"
     assert rows["ediffiqa-m"][2] == "to pull"
     assert rows["diffiqa-r"][2] == "to import"
+    assert rows["faceqan"][2] == "needs cosface-r100"
     assert rows["buffalo_l"][3] == "288.6 MB"
     assert result.stderr == ""
 
@@ -141,3 +142,9 @@ def test_listing_models_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_without_weights_of_its_own_sends_to_its_recogniser() -> None:
+    assert "fiqa models import FILE --as cosface-r100" in refused("pull", "faceqan")
+    assert "fiqa models import FILE --as cosface-r100" in refused("where", "faceqan")
+    assert "import those of cosface-r100" in refused("import", "any.pth", "--as", "faceqan")

@@ -1,6 +1,7 @@
 """`fiqa score` as a user runs it, with the built-in models on pictures of the dependencies."""
 
 import csv
+import hashlib
 import io
 import itertools
 import json
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cli.command import FIQA, fiqa, shell
+from fiqa_cli.networks.mobilefacenet import MobileFaceNet
 from fiqa_cli.records.row import COLUMNS
 from fiqa_cli.samples import write_samples
 
@@ -238,3 +241,58 @@ def test_an_interrupted_run_keeps_its_rows(crops: Path, tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
     assert manifest["counts"] == {"ok": 1}
     assert manifest["ended"] is None
+
+
+@pytest.fixture(scope="module")
+def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recogniser that has learnt nothing, as a user's own weights file."""
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("recogniser") / "own.pth"
+    torch.save(MobileFaceNet(features=16).state_dict(), file)
+    return file
+
+
+def test_faceqan_over_a_recogniser_of_the_user(
+    crops: Path, recogniser: Path, tmp_path: Path
+) -> None:
+    method = ("-m", "faceqan", "--recogniser", str(recogniser), "--copies", "2", "--seed", "3")
+    done = fiqa("score", str(crops), "--aligned", "--details", *method, "-o", "a.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = rows((tmp_path / "a.csv").read_bytes())
+    assert len(table) == 12
+    for row in table:
+        mean, deviation, symmetry = (
+            float(row[name]) for name in ("adversarial_mean", "adversarial_deviation", "symmetry")
+        )
+        expected = ((1 + mean) / 2 * (1 - deviation) * symmetry) ** 5
+        assert float(row["quality"]) == pytest.approx(expected, rel=1e-4)
+        assert row["model"] == "faceqan@own.pth"
+    manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
+    assert manifest["seed"] == 3
+    assert manifest["recogniser"] == {
+        "name": str(recogniser),
+        "sha256": hashlib.sha256(recogniser.read_bytes()).hexdigest(),
+    }
+    again = fiqa("score", str(crops), "--aligned", "-q", *method, "--batch-size", "3")
+    for one, other in zip(rows(again.stdout), table, strict=True):
+        assert float(one["quality"]) == pytest.approx(float(other["quality"]), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--copies", "3"), b"ediffiqa-n has no --copies: it is for diffiqa and faceqan"),
+        (("-m", "faceqan", "--until-se", "1"), b"faceqan has no --until-se: it is for diffiqa"),
+        (("-m", "faceqan"), b"fiqa models import FILE --as cosface-r100"),
+        (("-m", "diffiqa"), b"fiqa models import FILE --as diffiqa"),
+        (("-m", "faceqan", "--recogniser", "no.pth"), b"there is no model file no.pth"),
+        (("-m", "faceqan", "--recogniser", "scrfd-n"), b"scrfd-n is a detector"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_in_one_line(
+    crops: Path, arguments: tuple[str, ...], told: bytes
+) -> None:
+    done = fiqa("score", str(crops), "--aligned", *arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert told in done.stderr
+    assert done.stderr.count(b"\n") == 1

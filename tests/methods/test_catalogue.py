@@ -13,11 +13,11 @@ CPU = torch.device("cpu")
 
 
 def test_the_default_model_scores() -> None:
-    method, weights = load_method("ediffiqa-n", CPU)
-    quality = method.score(torch.zeros(3, 3, 112, 112, dtype=torch.uint8)).quality
-    assert method.name == "ediffiqa-n"
-    assert weights is not None
-    assert weights.name == "ediffiqa-n.safetensors"
+    loaded = load_method("ediffiqa-n", CPU)
+    quality = loaded.method.score(torch.zeros(3, 3, 112, 112, dtype=torch.uint8)).quality
+    assert loaded.method.name == "ediffiqa-n"
+    assert loaded.weights is not None
+    assert loaded.weights.name == "ediffiqa-n.safetensors"
     assert quality.shape == (3,)
     assert torch.isfinite(quality).all()
 
@@ -30,7 +30,7 @@ def test_a_detector_is_no_method() -> None:
 def test_onnx_files_run_in_fp32_only(tmp_path: Path) -> None:
     file = tmp_path / "a.onnx"
     file.write_bytes(small_onnx())
-    method, _ = load_method(str(file), CPU, batch_size=2)
+    method = load_method(str(file), CPU, batch_size=2).method
     crops = torch.arange(5, dtype=torch.uint8).reshape(5, 1, 1, 1).expand(5, 3, 112, 112)
     expected = torch.arange(5) / 127.5 - 1
     torch.testing.assert_close(method.score(crops).quality, expected.float(), rtol=0, atol=1e-4)
@@ -68,6 +68,9 @@ def test_another_package_can_add_a_method(tmp_path: Path, monkeypatch: pytest.Mo
         "        return Scores(1 - crops.float().mean((1, 2, 3)) / 255)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    method, weights = load_method("dark", CPU)
-    assert weights is None
-    assert method.score(torch.zeros(2, 3, 112, 112, dtype=torch.uint8)).quality.tolist() == [1, 1]
+    loaded = load_method("dark", CPU)
+    assert loaded.weights is None
+    assert loaded.method.score(torch.zeros(2, 3, 112, 112, dtype=torch.uint8)).quality.tolist() == [
+        1,
+        1,
+    ]

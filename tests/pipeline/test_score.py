@@ -41,7 +41,7 @@ def test_rows_come_in_the_order_of_the_input(
 ) -> None:
     entries = [Entry(f"{number}-{faces}-{ms}") for number, (faces, ms) in enumerate(images)]
     method = Brightness(batch_size)
-    rows = list(score(entries, prepare, method, workers))
+    rows = list(score(entries, prepare, method, workers, details=True))
     expected = [
         (entry.path, face)
         for entry, (faces, _) in zip(entries, images, strict=True)
@@ -54,6 +54,11 @@ def test_rows_come_in_the_order_of_the_input(
             assert row.quality == pytest.approx(10 * row.face / 255, abs=1e-6)
             assert row.details["red"] == pytest.approx(10 * row.face / 255, abs=1e-6)
     assert sum(method.batches) == sum(faces for faces, _ in images)
+
+
+def test_components_are_left_out_unless_asked_for() -> None:
+    (row,) = score([Entry("a-1-0")], prepare, Brightness(batch_size=1), workers=1)
+    assert row.details == {}
 
 
 def test_faces_of_many_images_share_batches() -> None:

@@ -2,6 +2,7 @@ import os
 import pickle
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.heads import EDifFIQANetwork
 from fiqa_cli.networks.iresnet import iresnet100
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
+from fiqa_cli.networks.unet import UNet, UNetConfig
 from fiqa_cli.zoo.formats import weights_format
 from fiqa_cli.zoo.load import load_network, load_onnx, load_state_dict, recognise
 from fiqa_cli.zoo.registry import find, resolve
@@ -54,7 +56,7 @@ def test_every_architecture_comes_back_from_its_state_dict(
     assert all(torch.equal(loaded[key].flatten()[:1], state[key].flatten()[:1]) for key in state)
     assert {value.dtype for value in network.parameters()} == {torch.float32}
     model = find(name)
-    assert recognise(path) == (model.method, model.network)
+    assert recognise(path) == (model.method, model.network, {})
 
 
 @pytest.mark.parametrize("kind", ["pth", "old pth", "safetensors", "nested", "prefixed"])
@@ -102,6 +104,58 @@ def test_recogniser_is_loaded_without_a_head(tmp_path: Path) -> None:
     assert type(network).__name__ == "IResNet"
     with pytest.raises(FiqaError, match="fits no architecture that gives a quality"):
         recognise(tmp_path / "backbone.pth")
+    found = resolve(str(tmp_path / "backbone.pth"), kind="recogniser")
+    assert (found.kind, found.network) == ("recogniser", "iresnet100")
+
+
+def test_a_recogniser_of_any_width_is_told_by_its_file(tmp_path: Path) -> None:
+    network = MobileFaceNet(features=24)
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    found = resolve(str(tmp_path / "own.pth"), kind="recogniser")
+    assert (found.network, found.config) == ("mobilefacenet", {"features": 24})
+    crops = torch.rand(2, 3, 112, 112)
+    with torch.no_grad():
+        expected = network.eval()(crops)
+        assert torch.equal(load_network(found, tmp_path / "own.pth")(crops), expected)
+
+
+def test_what_is_no_recogniser_is_refused(tiny: nn.Module, tmp_path: Path) -> None:
+    torch.save(tiny.state_dict(), tmp_path / "t.pth")
+    with pytest.raises(FiqaError, match="is no recogniser that fiqa knows"):
+        resolve(str(tmp_path / "t.pth"), kind="recogniser")
+    with pytest.raises(FiqaError, match="has to be a state dict"):
+        resolve(str(onnx_file(tmp_path / "a.onnx")), kind="recogniser")
+    with pytest.raises(FiqaError, match="ediffiqa-n is a quality: 'fiqa models list' shows every"):
+        resolve("ediffiqa-n", kind="recogniser")
+
+
+@pytest.mark.parametrize("form", ["bare", "checkpoint", "ema alone"])
+def test_unet_comes_out_of_every_form_of_checkpoint(form: str, tmp_path: Path) -> None:
+    """The diffusion's training saves the U-Net inside the diffusion, beside its moving average."""
+    config = {"dim": 8, "multipliers": (1, 2), "groups": 4, "heads": 1, "head_width": 4}
+    network = UNet(UNetConfig(**config)).eval()
+    state = network.state_dict()
+    inside = {f"model.{name}": value for name, value in state.items()}
+    average = {f"ema_model.{name}": value for name, value in inside.items()}
+    other = {f"online_model.{name}": value + 1 for name, value in inside.items()}
+    counters = {"initted": torch.tensor([True]), "step": torch.tensor([7])}
+    ema = {**other, **average, **counters}
+    content = {
+        "bare": state,
+        "checkpoint": {
+            "step": 7,
+            "model": {**inside, "betas": torch.zeros(3)},
+            "opt": {},
+            "ema": {key: value + 1 for key, value in ema.items()},
+            "scaler": None,
+        },
+        "ema alone": {"step": 7, "ema": ema},
+    }
+    torch.save(content[form], tmp_path / "diff.pt")
+    model = replace(find("diffiqa"), config=config)
+    loaded = load_network(model, tmp_path / "diff.pt").state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
 @pytest.mark.parametrize(

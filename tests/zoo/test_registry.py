@@ -9,7 +9,7 @@ from fiqa_cli.zoo.registry import find, models, resolve
 
 REQUIRED = {
     *("ediffiqa-n", "scrfd-n", "ediffiqa-t", "ediffiqa-s", "ediffiqa-m", "ediffiqa-l"),
-    *("ediffiqa-t-opencv", "diffiqa-r", "cosface-r100"),
+    *("ediffiqa-t-opencv", "diffiqa-r", "diffiqa", "faceqan", "cosface-r100"),
     *("buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc", "antelopev2"),
 }
 
@@ -26,12 +26,20 @@ def test_entry_is_complete(name: str) -> None:
     assert model.kind in ("quality", "recogniser", "detector")
     if model.kind == "detector":
         assert model.detector.endswith(".onnx")
+    elif model.method in ("diffiqa", "faceqan"):
+        assert find(model.recogniser).kind == "recogniser"
+        assert model.network == ("unet" if model.method == "diffiqa" else "")
     else:
         assert model.network in ("mobilefacenet", "iresnet18", "iresnet50", "iresnet100")
         assert model.preprocessing and len(model.preprocessing.mean) == 3
     if model.kind == "quality":
-        assert model.method in ("ediffiqa", "diffiqa-r")
-    assert model.obtain or model.built_in or any(a.url for a in model.artifacts)
+        assert model.method in ("ediffiqa", "diffiqa-r", "diffiqa", "faceqan")
+    assert (
+        model.source == "recogniser"
+        or model.obtain
+        or model.built_in
+        or any(a.url for a in model.artifacts)
+    )
     for artifact in model.artifacts:
         assert artifact.format in ("torch", "safetensors", "onnx", "pack")
         if not model.built_in:
