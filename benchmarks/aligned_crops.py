@@ -69,6 +69,12 @@ def timed(command: list[str]) -> float:
     return time.perf_counter() - begun
 
 
+def scoring(listing: Path, model: str, precision: str) -> list[str]:
+    """The command of fiqa, without its output."""
+    fiqa = str(Path(sys.executable).with_name("fiqa"))
+    return [fiqa, "score", "--aligned", "-q", "-m", model, "--precision", precision, f"@{listing}"]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -87,52 +93,22 @@ def main() -> None:
     paths = [entry.path for entry in expand([str(options.crops)])]
     paths = (paths * -(-options.count // len(paths)))[: options.count]
     with tempfile.TemporaryDirectory() as folder:
-        listing, ours, plain = (Path(folder) / name for name in ("list", "ours.csv", "plain.csv"))
+        listing = Path(folder) / "list"
         listing.write_text("\n".join(map(os.path.abspath, paths)) + "\n")
-        fiqa = str(Path(sys.executable).with_name("fiqa"))
+        reports = {name: Path(folder) / f"{name}.csv" for name in ("reference", "auto", "fp32")}
         commands = {
-            "reference": [
-                sys.executable,
-                __file__,
-                "--reference",
-                str(listing),
-                options.model,
-                str(plain),
-            ],
-            "fiqa": [
-                fiqa,
-                "score",
-                "--aligned",
-                "-q",
-                "-m",
-                options.model,
-                "-o",
-                str(ours),
-                f"@{listing}",
-            ],
-            "fiqa fp32": [
-                fiqa,
-                "score",
-                "--aligned",
-                "-q",
-                "-m",
-                options.model,
-                "--precision",
-                "fp32",
-                "-o",
-                str(ours),
-                f"@{listing}",
-            ],
+            "reference": [sys.executable, __file__, "--reference", str(listing), options.model],
+            **{name: scoring(listing, options.model, name) for name in ("auto", "fp32")},
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(options.rounds):
             for name, command in commands.items():
-                times[name].append(timed(command))
+                times[name].append(timed([*command, "-o", str(reports[name])]))
                 print(f"{name:10} {times[name][-1]:7.1f} s", file=sys.stderr)
-        correlation = {}
-        for name in ("fiqa", "fiqa fp32"):
-            subprocess.run(commands[name], check=True)
-            correlation[name] = spearmanr(qualities(ours), qualities(plain)).statistic
+        plain = qualities(reports["reference"])
+        correlation = {
+            name: spearmanr(qualities(reports[name]), plain).statistic for name in ("auto", "fp32")
+        }
     base = statistics.median(times["reference"])
     print(f"{len(paths)} crops, {options.model}, median of {options.rounds} rounds in turn")
     print(f"{'reference':10} {base:7.1f} s {len(paths) / base:7.1f} crops/s")
@@ -146,6 +122,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--reference"]:
-        reference(Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
+        reference(Path(sys.argv[2]), sys.argv[3], Path(sys.argv[5]))
     else:
         main()

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="teacher detector, ONNX")
     parser.add_argument("--memory", type=Path, required=True, help="folder to write")
     parser.add_argument("--style", choices=STYLES, default="near", help="of the canvases")
-    parser.add_argument("--pool", type=int, default=2500, help="batches of canvases")
+    parser.add_argument("--pool", type=int, default=2000, help="batches of canvases")
     parser.add_argument("--seed", type=int, default=2026, help="of the canvases")
     options = parser.parse_args()
 

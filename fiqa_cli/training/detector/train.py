@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--phase", type=int, choices=PHASES, default=1, help="of the recipe")
     parser.add_argument("--start", type=Path, help="checkpoint of the phase before")
     parser.add_argument("--memory", type=Path, help="what `remember` wrote, for phase 4")
-    parser.add_argument("--pool", type=int, default=2500, help="batches in the memory")
+    parser.add_argument("--pool", type=int, default=2000, help="batches in the memory")
     parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
     parser.add_argument("--seed", type=int, default=Recipe.seed, help="of weights and canvases")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
