@@ -51,7 +51,12 @@ class Portions:
     def _run(self, function: Callable[..., Tensor], portion: tuple[Tensor, ...]) -> Tensor:
         try:
             return function(*portion)
-        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
+            if _did_not_compile(error):
+                raise FiqaError(
+                    "torch cannot compile the networks here, it needs a working C++ compiler: "
+                    "install one (g++) or leave out --compile"
+                ) from error
             if not _out_of_memory(error):
                 raise
         # Outside of the handler: the exception would keep what it failed with alive.
@@ -81,6 +86,11 @@ class Portions:
         free, _ = torch.cuda.mem_get_info(self._device)
         self.size = max(1, min(self._most, int(FREE_SHARE * free / max(row, 1))))
         self._most = None
+
+
+def _did_not_compile(error: BaseException) -> bool:
+    # By name, because importing torch's compiler takes longer than scoring a hundred faces.
+    return any(kind.__name__ == "BackendCompilerFailed" for kind in type(error).__mro__)
 
 
 def _out_of_memory(error: BaseException) -> bool:

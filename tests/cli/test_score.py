@@ -296,3 +296,11 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(
     assert (done.returncode, done.stdout) == (2, b"")
     assert told in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+def test_compile_without_a_compiler_is_one_clear_line(crops: Path, tmp_path: Path) -> None:
+    nowhere = {"CXX": "/nonexistent", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    done = fiqa("score", str(crops), "--aligned", "-q", "--compile", **nowhere)
+    assert done.returncode == 2
+    assert b"it needs a working C++ compiler: install one (g++) or leave out" in done.stderr
+    assert done.stderr.count(b"\n") == 1
