@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from fiqa_cli.training.detector.augmentation import (
     CLOSE,
+    MINED,
     VARIED,
     Sources,
     compose_canvas,
@@ -61,6 +64,19 @@ def test_landmarks_stay_on_the_eyes(sources):
             assert colours == {0, 2}
             checked += 1
     assert checked > 10
+
+
+def test_a_photo_shown_whole_is_scaled_to_the_canvas(sources):
+    """Its face is as large as the photo makes it, not as a canvas would like it."""
+    style = replace(MINED, grids=(1, 0, 0, 0), tilted=0.0, whole=1.0)
+    sides = []
+    for seed in range(40):
+        _, faces = compose_canvas(sources, 400, style, np.random.default_rng(seed))
+        sides += np.sqrt((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1)).tolist()
+    # The photo is 200 pixels high, its face 67 on average: at 400 pixels, times 2^-0.6 to 2^0.15.
+    assert len(sides) > 25
+    assert min(sides) >= 134 * 2**-0.6
+    assert max(sides) <= 134.5 * 2**0.15
 
 
 def test_canvas_faces_are_mostly_inside(sources):

@@ -13,6 +13,7 @@ from fiqa_cli.zoo.store import locate, verify
 
 REGISTRY = (weights_folder() / "registry.toml").read_bytes()
 BUILT_IN = [m.name for m in models().values() if m.built_in]
+SINGLE = [a.file for name in BUILT_IN for a in models()[name].artifacts if a.format != "pack"]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -34,10 +35,11 @@ def test_nothing_is_sealed_that_is_not_there_and_the_reverse() -> None:
 
 
 def toy_weights(folder: Path) -> Path:
-    """A weights folder as in a checkout: one file, one package, a card."""
+    """A weights folder as in a checkout: single files, one package, a card."""
     (folder / "scrfd-n").mkdir(parents=True)
     (folder / "registry.toml").write_bytes(REGISTRY)
-    (folder / "ediffiqa-n.safetensors").write_bytes(b"one")
+    for name in SINGLE:
+        (folder / name).write_bytes(name.encode())
     (folder / "scrfd-n" / "det_scrfd_n.onnx").write_bytes(b"three")
     (folder / "scrfd-n" / "README.md").write_text("card")
     return folder
@@ -50,7 +52,7 @@ def test_seal_is_what_sha256sum_checks(tmp_path: Path) -> None:
         ["sha256sum", "--check", "--strict", SUMS], cwd=folder, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(read_sums(folder)) == {"ediffiqa-n.safetensors", "scrfd-n/det_scrfd_n.onnx"}
+    assert set(read_sums(folder)) == {*SINGLE, "scrfd-n/det_scrfd_n.onnx"}
 
 
 def test_seal_names_what_is_missing(tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ class Style:
     """Share of canvases that are not degraded."""
     hard: float
     """Share of photos drawn from the hard ones alone."""
+    whole: float = 0.0
+    """Share of photos shown whole, as the detector will get them, whatever their faces' size."""
+    sizes: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    """Chances of small, middle and large canvases."""
 
 
 VARIED = Style(grids=(0.4, 0.3, 0.2, 0.1), tilted=0.6, clean=0.0, hard=0.0)
@@ -37,7 +41,16 @@ CLOSE = Style(grids=(0.55, 0.25, 0.13, 0.07), tilted=0.4, clean=0.5, hard=0.35)
 """Closer to real photos, as YOLOX (Ge et al., 2021) ends without strong augmentation."""
 NEAR = Style(grids=(0.75, 0.15, 0.07, 0.03), tilted=0.2, clean=0.7, hard=0.3)
 """Closest to them."""
-STYLES = {"varied": VARIED, "close": CLOSE, "near": NEAR}
+MINED = Style(
+    grids=(0.9, 0.06, 0.03, 0.01),
+    tilted=0.1,
+    clean=0.75,
+    hard=0.5,
+    whole=0.6,
+    sizes=(0.35, 0.2, 0.45),
+)
+"""Whole photos above all, half of them such that a network before this one failed on."""
+STYLES = {"varied": VARIED, "close": CLOSE, "near": NEAR, "mined": MINED}
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,12 @@ def fill_cell(
         photo, faces = sources.photos[index], sources.faces[index]
     if rng.random() < 0.5:
         photo, faces = np.ascontiguousarray(photo[:, ::-1]), mirror(faces, photo.shape[1])
-    if draw < 3 / 16 or not len(faces):
+    if draw >= 1 / 8 and style.whole and rng.random() < style.whole:
+        anchor = np.array(photo.shape[1::-1]) / 2
+        scale = side / max(photo.shape[:2]) * 2 ** rng.uniform(-0.6, 0.15)
+        free = (np.array([width, height]) - 2 * anchor * scale) / 2
+        target = np.array([x + width / 2, y + height / 2]) + rng.uniform(-1, 1, 2) * np.abs(free)
+    elif draw < 3 / 16 or not len(faces):
         anchor = rng.uniform(0, 1, 2) * photo.shape[1::-1]
         scale = side / max(photo.shape[:2]) * 2 ** rng.uniform(-0.5, 2.5)
         target = np.array([x + width / 2, y + height / 2])

@@ -1,6 +1,7 @@
 """Batches of canvases, each a function of the seed and the step alone."""
 
 import os
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,6 @@ from fiqa_cli.training.detector.teacher_memory import TeacherMemory
 
 SHAPES = ((320, 16), (448, 8), (640, 4))
 """Canvas side in pixels and canvases a batch: about the same number of pixels each."""
-SHAPE_CHANCES = (0.7, 0.15, 0.15)
 LEAST_SCORE = 0.3
 """Teacher's score from which a box is at least doubtful, and not background."""
 
@@ -41,15 +41,19 @@ class Batch(NamedTuple):
     """`[N, C, H, W]` of each level: the teacher's last features, if it is to be imitated."""
 
 
-def load_sources(folder: Path, names: list[str], labels: dict[str, Faces]) -> Sources:
+def load_sources(
+    folder: Path, names: list[str], labels: dict[str, Faces], hard: Collection[str] = ()
+) -> Sources:
     """Decode the named photos and the negatives into memory (about 0.5 MB a photo).
 
-    What the teacher scores below `LEAST_SCORE` is background.
+    What the teacher scores below `LEAST_SCORE` is background. Hard photos are those named in
+    `hard` or, if there are none, those that `is_hard` chooses.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         photos = list(pool.map(lambda name: read_photo(folder / name), names))
     faces = [labels[name].select(labels[name].scores >= LEAST_SCORE) for name in names]
-    return Sources(photos, faces, sample_pictures(), np.flatnonzero([is_hard(f) for f in faces]))
+    chosen = [name in hard for name in names] if hard else [is_hard(f) for f in faces]
+    return Sources(photos, faces, sample_pictures(), np.flatnonzero(chosen))
 
 
 def is_hard(faces: Faces) -> bool:
@@ -79,8 +83,8 @@ class CanvasBatches(Dataset[Batch]):
 
         cv2.setNumThreads(0)
         rng = np.random.default_rng([self.seed, index])
-        size, count = SHAPES[int(rng.choice(len(SHAPES), p=SHAPE_CHANCES))]
         style = self.styles[index >= self.closing]
+        size, count = SHAPES[int(rng.choice(len(SHAPES), p=style.sizes))]
         return [compose_canvas(self.sources, size, style, rng) for _ in range(count)]
 
     def __getitem__(self, step: int) -> Batch:

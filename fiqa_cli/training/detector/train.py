@@ -90,6 +90,17 @@ PHASES = {
         imitation=4.0,
         depth=2,
     ),
+    5: Recipe(
+        steps=1500,
+        rate=5e-4,
+        warmup=50,
+        decay=0.95,
+        average=0.995,
+        closing=0,
+        styles=("mined", "mined"),
+        landmark_weights=(30.0, 30.0),
+        depth=2,
+    ),
 }
 """The first begins with random weights, each other one with those of the phase before it; blocks
 that are new in it start as the identity."""
@@ -236,6 +247,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="checkpoint of the phase before")
     parser.add_argument("--memory", type=Path, help="what `remember` wrote, for phase 4")
     parser.add_argument("--pool", type=int, default=2000, help="batches in the memory")
+    parser.add_argument("--hard", type=Path, help="what `mine` wrote, for phase 5")
     parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
     parser.add_argument("--seed", type=int, default=Recipe.seed, help="of weights and canvases")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
@@ -254,7 +266,8 @@ def main() -> None:
     elif options.start:
         run.start_from(options.start)
     names = split_photos(photo_names(options.photos)).training
-    sources = load_sources(options.photos, names, load_labels(options.labels))
+    hard = options.hard.read_text().split() if options.hard else []
+    sources = load_sources(options.photos, names, load_labels(options.labels), hard)
     early, late = (STYLES[name] for name in recipe.styles)
     memory = TeacherMemory(options.memory, options.pool) if options.memory else None
     batches = CanvasBatches(sources, options.seed, (early, late), recipe.closing, memory=memory)
