@@ -29,7 +29,7 @@ from fiqa_cli.methods.method import Method
 from fiqa_cli.methods.noise import uniform
 from fiqa_cli.methods.precision import Precision, find_precision
 from fiqa_cli.methods.recogniser import Recogniser
-from fiqa_cli.networks.diffusion import add_noise, alphas_cumprod, coefficients
+from fiqa_cli.networks.diffusion import add_noise, ddim_weights
 from fiqa_cli.networks.iresnet import iresnet100
 from fiqa_cli.networks.unet import UNet
 from fiqa_cli.zoo.load import load_network
@@ -45,7 +45,6 @@ STEP, COPIES = 5, 10
 def plain_diffiqa(crops: Tensor, unet: nn.Module, recogniser: nn.Module) -> Tensor:
     """DifFIQA as the reference computes it, one face after another."""
     device = next(unet.parameters()).device
-    share = alphas_cumprod().tolist()
     qualities = []
     for crop in crops:
         draws = [content_draws(crop, copy, seed=0, timestep=STEP) for copy in range(COPIES)]
@@ -53,16 +52,12 @@ def plain_diffiqa(crops: Tensor, unet: nn.Module, recogniser: nn.Module) -> Tens
         face = crop.to(device).float() / 127.5 - 1
         start = torch.stack([face] * COPIES + [face.flip(-1)] * COPIES)
         x = noisy = add_noise(start, STEP, noise[0])
-        times = [*range(STEP - 1, -1, -1), 0]
-        for visit, now in enumerate(times):
+        for now in [*range(STEP - 1, -1, -1), 0]:
             clean = unet(x, torch.full((len(x),), now, device=device)).clamp(-1, 1)
-            if visit == len(times) - 1:
-                x = clean
-            else:
-                # From step 0 to step 0 the reference adds noise times 0.
-                a, b, c = coefficients(share[now], share[times[visit + 1]])
-                x = a * clean + b * x + c * noise[min(visit + 1, STEP - 1)]
-        found = recogniser(torch.cat((start, noisy, x))).chunk(6)
+            if now:  # from step 0 to step 0 the image stays what it is
+                of_clean, of_noised, of_noise = ddim_weights(now)
+                x = of_clean * clean + of_noised * x + of_noise * noise[STEP - now]
+        found = recogniser(torch.cat((start, noisy, clean))).chunk(6)
         terms = [F.cosine_similarity(found[0], found[place]).mean() for place in (2, 4, 3, 5, 1)]
         qualities.append(torch.stack(terms).mean().cpu())
     return torch.stack(qualities)

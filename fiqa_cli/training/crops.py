@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from fiqa_cli.errors import FiqaError
 
 SIZE = 112
+HELD_OUT_IDENTITIES = 40
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 

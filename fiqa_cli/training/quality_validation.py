@@ -1,6 +1,6 @@
 """How well a quality predicts what degradation does to embeddings, beside simple baselines.
 
-    python -m fiqa_cli.training.quality_validation --weights weights/ediffiqa-n.safetensors \
+    python -m fiqa_cli.training.quality_validation --model ediffiqa-n \
         --crops DIR --recogniser raw:JUDGE.onnx --recogniser imagenet:TEACHER.onnx
 
 Every crop gets a copy degraded by `(seed, index)`. The judge is the cosine between a recogniser's
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch.nn import functional as F
 
+from fiqa_cli.methods.catalogue import load_method
+from fiqa_cli.methods.method import Method
+from fiqa_cli.methods.precision import Precision
 from fiqa_cli.training.crops import list_crops, read_crop
 from fiqa_cli.training.degradations import DEGRADATIONS, degrade
-from fiqa_cli.training.distillation import to_input
 from fiqa_cli.training.embeddings import Recogniser, cosine
-from fiqa_cli.training.export import load_exported
 from fiqa_cli.training.labels import class_centres, impostor_threshold
 
 Values = NDArray[np.float32]
@@ -35,16 +36,10 @@ def spearman(a: Values, b: Values) -> float:
     return float(spearmanr(a, b).statistic)
 
 
-@torch.inference_mode()
-def qualities(weights: Path, crops: NDArray[np.uint8], batch: int = 32) -> Values:
-    """Quality `[N]` of crops `[N, 112, 112, 3]` by an exported network."""
-    network = load_exported(weights)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    parts = []
-    for first in range(0, len(crops), batch):
-        inputs = to_input(crops[first : first + batch])
-        parts.append(network(inputs.contiguous(memory_format=torch.channels_last))[1])
-    return torch.cat(parts).numpy()
+def qualities(method: Method, crops: NDArray[np.uint8]) -> Values:
+    """Quality `[N]` of crops `[N, 112, 112, 3]`."""
+    batches = torch.from_numpy(crops).permute(0, 3, 1, 2).split(method.batch_size)  # type: ignore[no-untyped-call]
+    return torch.cat([method.score(batch).quality for batch in batches]).numpy()
 
 
 def sharpness(crops: NDArray[np.uint8]) -> Values:
@@ -63,7 +58,7 @@ def table(title: str, columns: list[str], rows: dict[str, list[float]]) -> str:
 
 
 def report(
-    weights: Path, folder: Path, recognisers: list[Recogniser], seed: int, limit: int
+    method: Method, folder: Path, recognisers: list[Recogniser], seed: int, limit: int
 ) -> str:
     """Degrade, embed and score at most `limit` crops of `folder`; the tables as text."""
     paths, identities = list_crops(folder)
@@ -75,8 +70,8 @@ def report(
         strict=True,
     )
     degraded, kind, strength = np.stack(copies), np.array(kinds), np.array(strengths)
-    clean_quality, quality = qualities(weights, clean), qualities(weights, degraded)
-    measures = {weights.stem: quality, "Laplacian sharpness": sharpness(degraded)}
+    clean_quality, quality = qualities(method, clean), qualities(method, degraded)
+    measures = {method.name: quality, "Laplacian sharpness": sharpness(degraded)}
 
     judges, to_centre, recognised = [], [], []
     for recogniser in recognisers:
@@ -103,15 +98,15 @@ def report(
         (
             f"{len(clean)} crops, one degraded copy each, seed {seed}\n",
             table("Spearman to cosine, copy to clean", names, by_measure),
-            table(f"{weights.stem} by degradation", names, by_kind),
-            table("clean crops, to cosine with the centre", names, {weights.stem: to_centre}),
+            table(f"{method.name} by degradation", names, by_kind),
+            table("clean crops, to cosine with the centre", names, {method.name: to_centre}),
             table(
                 "copies recognised at FMR 1e-3",
                 ["share of all", *names],
                 recognised_shares(quality, recognised),
             ),
             table(
-                f"quantiles of {weights.stem}",
+                f"quantiles of {method.name}",
                 [f"{point:.2f}" for point in QUANTILES],
                 {name: list(np.quantile(values, QUANTILES)) for name, values in groups.items()},
             ),
@@ -134,8 +129,8 @@ def recognised_shares(
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description="Validate ediffiqa-n on degraded crops.")
-    parser.add_argument("--weights", type=Path, required=True)
+    parser = argparse.ArgumentParser(description="Validate a quality model on degraded crops.")
+    parser.add_argument("--model", required=True, help="of 'fiqa models list', or a weights file")
     parser.add_argument("--crops", type=Path, required=True, help="folder of identity folders")
     parser.add_argument(
         "--recogniser", action="append", required=True, help="judge, as INPUT:PATH; repeatable"
@@ -144,7 +139,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=10**9, help="at most this many crops")
     options = parser.parse_args()
     judges = [Recogniser.parse(text) for text in options.recogniser]
-    print(report(options.weights, options.crops, judges, options.seed, options.limit), end="")
+    method = load_method(options.model, torch.device("cpu"), Precision.FP32).method
+    print(report(method, options.crops, judges, options.seed, options.limit), end="")
 
 
 if __name__ == "__main__":

@@ -6,16 +6,31 @@ layers are copied, the rest is fitted: the first expansion by least squares, bec
 stand in for the missing convolution too.
 """
 
+from pathlib import Path
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiqa_cli.networks.mobilefacenet import Bottleneck, ConvBlock, MobileFaceNet
+from fiqa_cli.training.batches import to_input
 
 State = dict[str, Tensor]
 
+FITTED_ON = 200
+
 MEAN = torch.tensor((0.485, 0.456, 0.406))
 DEVIATION = torch.tensor((0.229, 0.224, 0.225))
+
+
+def start_from(teacher: Path, network: MobileFaceNet, crops: NDArray[np.uint8], seed: int) -> None:
+    """Fill `network` from the teacher's file, fitted on `FITTED_ON` of the crops `[N, H, W, 3]`."""
+    state = torch.load(teacher, map_location="cpu", weights_only=True)
+    count = min(FITTED_ON, len(crops))
+    sample = np.random.default_rng(seed).choice(len(crops), count, replace=False)
+    warm_start(network, state, to_input(crops[np.sort(sample)]))
 
 
 def copy_layer(block: ConvBlock, state: State, conv: str, bn: str) -> None:
@@ -62,6 +77,8 @@ def warm_start(network: MobileFaceNet, state: State, crops: Tensor) -> None:
     network.linear.weight[:width] = state["conv3.weight"].flatten(1)
     copy_norm(network.bn, state, "bn", slice(width))
     fit_first_expansion(network, state, crops)
+    if width == network.linear.out_features:
+        return
 
     # The random features get the statistics that a normalised layer expects.
     embedded: list[Tensor] = []

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fiqa_cli.methods.precision import Precision
+from fiqa_cli.methods.settings import Settings
 from fiqa_cli.pipeline.scorer import ScoreOptions, Scorer
 from fiqa_cli.samples import write_samples
 from fiqa_cli.sources.listing import expand
@@ -48,6 +49,22 @@ def test_a_run_gives_what_the_plain_steps_give(tmp_path: Path) -> None:
     assert [row.quality for row in rows] == pytest.approx(expected, abs=2e-3)
     assert {row.detector for row in rows} == {"scrfd-n"}
     assert {row.model for row in rows} == {"ediffiqa-n"}
+
+
+@pytest.mark.parametrize("model", ["diffiqa-n", "faceqan-n"])
+def test_methods_of_many_passes_tell_a_blurred_face_from_a_clear_one(
+    model: str, tmp_path: Path
+) -> None:
+    photos = {path.stem: str(path) for path in write_samples(tmp_path)}
+    names = ("astronaut", "astronaut-blurred-4")
+    scorer = Scorer(ScoreOptions(model, details=True, settings=Settings(copies=2)))
+    clear, blurred = scorer.score(expand([photos[name] for name in names]))
+    assert clear.quality is not None and blurred.quality is not None
+    assert blurred.quality < clear.quality
+    assert set(scorer.method.components) <= set(clear.details)
+    manifest = scorer.manifest()
+    assert manifest.recogniser is not None
+    assert (manifest.recogniser.name, manifest.seed) == ("fr-n", 0)
 
 
 def test_details_columns_are_those_of_the_rows(tmp_path: Path) -> None:

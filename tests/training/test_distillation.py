@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,25 +6,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.heads import EDifFIQANetwork
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
-from fiqa_cli.training.bank import Bank
-from fiqa_cli.training.distillation import (
-    Schedule,
-    batch_rows,
-    distillation_loss,
-    mirrored,
-    resume,
-    to_input,
-    train,
-)
+from fiqa_cli.training.batches import batch_rows, to_input
+from fiqa_cli.training.distillation import QualitySchedule, distillation_loss, train
 from fiqa_cli.training.export import export, load_exported
 from fiqa_cli.training.folding import fold, unfolded_state
+from training.small_bank import small_bank
 from training.teacher import teacher_state
 
-IDENTITIES = 6
-SCHEDULE = Schedule(steps=3, batch=2, frozen=1, warm_up=2)
+SCHEDULE = QualitySchedule(steps=3, batch=2, frozen=1, warm_up=2)
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +23,6 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("teacher") / "teacher.pt"
     torch.save(teacher_state(), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def bank() -> Bank:
-    rng = np.random.default_rng(0)
-    shape = (IDENTITIES, 2)
-    embeddings = rng.normal(size=(IDENTITIES, 1, 128)) + 0.3 * rng.normal(size=(*shape, 128))
-    return Bank(
-        crops=rng.integers(0, 256, (*shape, 112, 112, 3), dtype=np.uint8),
-        embeddings=embeddings.astype(np.float32),
-        identities=np.arange(IDENTITIES),
-        kinds=np.full(shape, "clean"),
-        strengths=np.zeros(shape, np.float32),
-    )
 
 
 def weights(run: Path) -> dict[str, Tensor]:
@@ -59,8 +35,9 @@ class Interruption(Exception):
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
-    bank: Bank, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bank = small_bank()
     monkeypatch.setattr("fiqa_cli.training.distillation.HELD_OUT_IDENTITIES", 2)
     train(bank, teacher, tmp_path / "whole", SCHEDULE, every=1)
 
@@ -77,9 +54,6 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert whole.keys() == cut.keys()
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
-
-    with pytest.raises(FiqaError, match="schedule"):
-        resume(tmp_path / "cut" / "checkpoint.pt", {}, replace(SCHEDULE, steps=9))
 
     exported = tmp_path / "ediffiqa-n.safetensors"
     export(tmp_path / "whole" / "checkpoint.pt", exported)
@@ -111,23 +85,6 @@ def test_folding_and_unfolding_change_no_result() -> None:
         official.load_state_dict(unfolded_state(network, official))
         for out in (network(inputs), official(inputs)):
             torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)
-
-
-def test_each_epoch_visits_every_row_once_in_its_own_order() -> None:
-    rows = np.arange(100, 112)
-    first = [batch_rows(rows, step, 4, seed=1) for step in range(3)]
-    second = [batch_rows(rows, step, 4, seed=1) for step in range(3, 6)]
-    assert sorted(np.concatenate(first)) == sorted(np.concatenate(second)) == list(rows)
-    assert not np.array_equal(first, second)
-
-
-def test_mirroring_turns_some_crops_left_to_right() -> None:
-    crops = np.random.default_rng(0).integers(0, 256, (16, 112, 112, 3), dtype=np.uint8)
-    out = mirrored(crops, step=0, seed=1)
-    same = [np.array_equal(a, b) for a, b in zip(out, crops, strict=True)]
-    turned = [np.array_equal(a, b[:, ::-1]) for a, b in zip(out, crops, strict=True)]
-    assert 0 < sum(same) < 16
-    assert sum(same) + sum(turned) == 16
 
 
 def test_the_loss_terms_are_known_at_a_right_angle() -> None:
