@@ -118,6 +118,28 @@ def test_the_same_run_gives_the_same_bits_and_another_seed_another_score() -> No
     assert not torch.equal(first, other)
 
 
+def test_a_run_that_runs_out_of_memory_ends_with_the_same_scores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch, method = random_crops(4, seed=2), small(Diffusion(copies=3, timestep=2))
+    expected = method.score(batch)
+    denoise, refused = DifFIQA._denoise, []
+
+    def with_little_memory(self: DifFIQA, noised: Tensor, time: Tensor) -> Tensor:
+        if len(noised) > 4:  # two copies, each with its mirror image
+            refused.append(len(noised))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return denoise(self, noised, time)
+
+    monkeypatch.setattr(DifFIQA, "_denoise", with_little_memory)
+    found = method.score(batch)
+    assert refused
+    torch.testing.assert_close(found.quality, expected.quality, rtol=0, atol=1e-6)
+    tried = len(refused)
+    method.score(batch)
+    assert len(refused) == tried, "the next batch is cut to what fitted"
+
+
 @pytest.mark.parametrize("wrong", [{"timestep": 0}, {"timestep": 1000}, {"copies": 0}])
 def test_parameters_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(FiqaError, match=r"between|too few"):
