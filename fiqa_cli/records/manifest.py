@@ -71,7 +71,8 @@ def read_manifest(output: Path) -> Manifest | None:
     try:
         values = json.loads(path.read_bytes())
         for name in ("model", "recogniser", "detector"):
-            values[name] = values[name] and Artefact(**values[name])
+            if values.get(name):
+                values[name] = Artefact(**values[name])
         return Manifest(**values)
     except FileNotFoundError:
         return None

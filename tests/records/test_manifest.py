@@ -17,7 +17,13 @@ from fiqa_cli.records.manifest import (
 def test_a_manifest_survives_and_says_what_made_the_output(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["fiqa", "score", "\udce9.jpg"])
     manifest = Manifest(
-        {"faces": "all"}, Artefact("m", "00"), Artefact("d", "11"), 7, "cpu", "fp32"
+        {"faces": "all"},
+        model=Artefact("m", "00"),
+        recogniser=Artefact("r", "22"),
+        detector=Artefact("d", "11"),
+        seed=7,
+        device="cpu",
+        precision="fp32",
     )
     assert manifest.ended is None
     manifest.finish({"ok": 3, "no-face": 1})
