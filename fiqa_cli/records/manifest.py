@@ -76,7 +76,7 @@ def read_manifest(output: Path) -> Manifest | None:
         return Manifest(**values)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise FiqaError(f"{path} is no manifest of fiqa: remove it or the output") from error
 
 
