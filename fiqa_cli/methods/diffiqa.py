@@ -96,13 +96,15 @@ class DifFIQA:
         self._recogniser = recogniser
         self._diffusion = diffusion = diffusion or Diffusion()
         self._draws = draws or partial(content_draws, seed=seed, timestep=diffusion.timestep)
-        self._portions = Portions(device, CPU_PORTION, GPU_MOST)
+        # Two, because a GPU has room for more embeddings than visits of the U-Net at once.
+        self._embeddings = Portions(device, CPU_PORTION, GPU_MOST)
+        self._visits = Portions(device, CPU_PORTION, GPU_MOST)
         self.batch_size = batch_size or (2 * cores() if device.type == "cpu" else 32)
 
     def score(self, crops: Tensor) -> Scores:
         """Score aligned RGB crops, uint8 `[N, 3, 112, 112]`; quality in [-1, 1]."""
         faces = len(crops)
-        embeddings = self._portions.run(self._embed, torch.cat((crops, crops.flip(-1))))
+        embeddings = self._embeddings.run(self._embed, torch.cat((crops, crops.flip(-1))))
         embedding, mirrored = embeddings[:faces], embeddings[faces:]
         flipped = F.cosine_similarity(embedding, mirrored).cpu()
 
@@ -118,7 +120,7 @@ class DifFIQA:
             def visit(number: Tensor, copy: Tensor) -> Tensor:
                 return self._cosines(crops, embedding, number, copy)
 
-            cosines[number, copy] = self._portions.run(visit, number, copy).cpu()
+            cosines[number, copy] = self._visits.run(visit, number, copy).cpu()
             taken[active] = last
             if self._diffusion.until_se is not None and last >= FEWEST:
                 error = standard_error(cosines[active], taken[active])

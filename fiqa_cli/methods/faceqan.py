@@ -64,13 +64,15 @@ class FaceQAN:
         self._recogniser = recogniser
         self._attack = attack or Attack()
         self._start = start or (lambda crop, copy: uniform(crop, seed, copy))
-        self._portions = Portions(device, CPU_PORTION, GPU_MOST)
+        # Two, because a GPU has room for more embeddings than attacks at once.
+        self._embeddings = Portions(device, CPU_PORTION, GPU_MOST)
+        self._attacks = Portions(device, CPU_PORTION, GPU_MOST)
         self.batch_size = batch_size or (2 * cores() if device.type == "cpu" else 64)
 
     def score(self, crops: Tensor) -> Scores:
         """Score aligned RGB crops, uint8 `[N, 3, 112, 112]`; quality in [-1, 1]."""
         faces, copies = len(crops), self._attack.copies
-        embeddings = self._portions.run(self._embed, torch.cat((crops, crops.flip(-1))))
+        embeddings = self._embeddings.run(self._embed, torch.cat((crops, crops.flip(-1))))
         embedding, mirrored = embeddings[:faces], embeddings[faces:]
         symmetry = F.cosine_similarity(embedding, mirrored).cpu().double()
         number = torch.arange(faces).repeat_interleave(copies)
@@ -83,7 +85,7 @@ class FaceQAN:
             ]
             return self._cosines(crops[number], torch.stack(noise), embedding[number])
 
-        cosines = self._portions.run(attack, number, copy).cpu().double()
+        cosines = self._attacks.run(attack, number, copy).cpu().double()
         cosines = cosines.reshape(faces, -1)
         mean, deviation = cosines.mean(1), cosines.std(1, correction=0)
         base = (1 + mean) / 2 * (1 - deviation).clamp(0, 1) * symmetry

@@ -76,7 +76,8 @@ class Block(nn.Module):
                 x = F.group_norm(x, self.norm.num_groups, weight, offset, self.norm.eps)
             else:
                 x = torch.addcmul(shift[..., None, None], self.norm(x), gain[..., None, None])
-        return F.silu(x)
+        # Its backward pass would need the input.
+        return F.silu(x, inplace=not torch.is_grad_enabled())
 
 
 class ResnetBlock(nn.Module):
@@ -93,7 +94,7 @@ class ResnetBlock(nn.Module):
         scale, shift = self.mlp(time).chunk(2, dim=1)
         out: Tensor = self.block2(self.block1(x, (scale + 1, shift)))
         shortcut: Tensor = self.res_conv(x)
-        return out + shortcut
+        return out.add_(shortcut)
 
 
 class LinearAttention(nn.Module):
@@ -171,7 +172,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.fn(x)
-        return out + x
+        return out.add_(x)
 
 
 class Level(nn.ModuleList):
