@@ -13,9 +13,13 @@ from fiqa_cli.training.detector.augmentation import CLOSE, VARIED, Sources
 from fiqa_cli.training.detector.batches import CanvasBatches, to_tensor
 from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.loss import Target, imitation_loss
+from fiqa_cli.training.detector.teacher import Judgement
 from fiqa_cli.training.detector.teacher_memory import TeacherMemory
 from fiqa_cli.training.detector.train import TEACHER_CHANNELS, Recipe, Run, train
 
+NOBODY = Faces(
+    np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
+)
 RECIPE = Recipe(steps=4, warmup=2, decay=0.5, seed=1, closing=3)
 
 
@@ -75,18 +79,17 @@ def test_the_loss_falls_on_a_batch_seen_again(batches):
 
 
 def remember(batches: CanvasBatches, folder: Path, pool: int) -> CanvasBatches:
-    """A teacher whose features are grey levels of its canvases."""
-    memory = TeacherMemory(folder, pool)
+    """A teacher whose features are grey levels of its canvases, and which sees no face."""
+    memory = TeacherMemory(folder)
     for index in range(pool):
-        grey = to_tensor([canvas for canvas, _ in batches.compose(index)]).float().mean(1, True)
-        memory.store(
-            index,
-            [
-                F.avg_pool2d(grey, stride).expand(-1, TEACHER_CHANNELS, -1, -1).numpy()
-                for stride in STRIDES
-            ],
-        )
-    return replace(batches, memory=memory)
+        images = to_tensor([canvas for canvas, _ in batches.compose(index)])
+        grey = images.float().mean(1, True)
+        features = [
+            F.avg_pool2d(grey, stride).expand(-1, TEACHER_CHANNELS, -1, -1).numpy()
+            for stride in STRIDES
+        ]
+        memory.store(index, Judgement(features, [NOBODY] * len(images)))
+    return replace(batches, memory=TeacherMemory(folder))
 
 
 def test_imitation_brings_the_features_closer_to_the_teachers(batches, tmp_path):
@@ -105,6 +108,12 @@ def test_the_pool_comes_round_in_a_new_order_and_newly_degraded(batches, tmp_pat
     assert first.images.shape == second.images.shape
     assert all(torch.equal(a, b) for a, b in zip(first.features, second.features, strict=True))
     assert not torch.equal(first.images, second.images)
+
+
+def test_the_teacher_says_which_faces_a_remembered_canvas_demands(batches, tmp_path):
+    assert any(target.sure.any() for target in batches[0].targets)
+    remembered = remember(batches, tmp_path, 1)[0]
+    assert not any(target.sure.any() for target in remembered.targets)
 
 
 def test_imitation_weighs_faces_as_much_as_the_background():

@@ -1,7 +1,8 @@
 """Training canvases: mosaics of warped photos and negatives, with the faces in them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,13 @@ from numpy.typing import NDArray
 from fiqa_cli.training.detector.degradation import degrade
 from fiqa_cli.training.detector.labels import Faces, Floats, mirror
 from fiqa_cli.training.detector.negatives import draw_negative
+from fiqa_cli.training.detector.pasting import paste_face
 
 Image = NDArray[np.uint8]
 
 GRIDS = (1, 2, 3, 4)
+CROP_BOX = np.array([0.08, 0.0, 0.92, 1.0], np.float32)
+"""Where the face is in an aligned crop, in sides of it."""
 LEAST_FACE = 8.0
 """Side in effective pixels below which a face is neither demanded nor punished."""
 
@@ -33,6 +37,8 @@ class Style:
     """Share of photos shown whole, as the detector will get them, whatever their faces' size."""
     sizes: tuple[float, float, float] = (0.7, 0.15, 0.15)
     """Chances of small, middle and large canvases."""
+    pasted: float = 0.0
+    """Mean number of faces that are pasted into a canvas; their labels are the teacher's."""
 
 
 VARIED = Style(grids=(0.4, 0.3, 0.2, 0.1), tilted=0.6, clean=0.0, hard=0.0)
@@ -50,7 +56,9 @@ MINED = Style(
     sizes=(0.35, 0.2, 0.45),
 )
 """Whole photos above all, half of them such that a network before this one failed on."""
-STYLES = {"varied": VARIED, "close": CLOSE, "near": NEAR, "mined": MINED}
+CROWDED = replace(MINED, hard=0.35, sizes=(0.4, 0.2, 0.4), pasted=3.0)
+"""Whole photos with strangers in them."""
+STYLES = {"varied": VARIED, "close": CLOSE, "near": NEAR, "mined": MINED, "crowded": CROWDED}
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,13 @@ class Sources:
     negatives: Sequence[Image]
     hard: NDArray[np.int64]
     """Indices of the photos with faces that are hard to find: turned, hidden, in a group."""
+    crops: Sequence[Image] = ()
+    """Aligned crops of other faces (BGR), to be pasted."""
+
+    @cached_property
+    def shown(self) -> NDArray[np.int64]:
+        """Indices of the photos with faces."""
+        return np.flatnonzero([len(faces) > 0 for faces in self.faces])
 
 
 def warp_faces(faces: Faces, matrix: Floats, angle: float) -> Faces:
@@ -174,10 +189,23 @@ def fill_cell(
     return cut_faces(warp_faces(faces, matrix, angle), x, y, width, height)
 
 
+def draw_face(sources: Sources, rng: np.random.Generator) -> tuple[Image, Floats]:
+    """A random face: its photo, or in half of the cases the crop of it, and its box `[4]`."""
+    if len(sources.crops) and rng.random() < 0.5:
+        crop = sources.crops[int(rng.integers(len(sources.crops)))]
+        return crop, CROP_BOX * len(crop)
+    index = int(rng.choice(sources.shown))
+    boxes = sources.faces[index].boxes
+    return sources.photos[index], boxes[int(rng.integers(len(boxes)))]
+
+
 def compose_canvas(
     sources: Sources, size: int, style: Style, rng: np.random.Generator
 ) -> tuple[Image, Faces]:
-    """Compose one training canvas `uint8 [size, size, 3]` BGR, not degraded, and its faces."""
+    """Compose one training canvas `uint8 [size, size, 3]` BGR, not degraded, and its faces.
+
+    Pasted faces are not among them, and may hide some.
+    """
     grid = int(rng.choice(GRIDS, p=style.grids))
     inner = np.arange(1, grid) / grid
     xs, ys = (
@@ -199,6 +227,8 @@ def compose_canvas(
     boxes = np.concatenate([p.boxes for p in parts])
     landmarks = np.concatenate([p.landmarks for p in parts])
     scores = np.concatenate([p.scores for p in parts]).astype(np.float32)
+    for _ in range(rng.poisson(style.pasted) if style.pasted else 0):
+        paste_face(canvas, *draw_face(sources, rng), rng)
     return canvas, Faces(boxes, landmarks, scores)
 
 

@@ -23,12 +23,11 @@ from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.loss import Target
 from fiqa_cli.training.detector.negatives import sample_pictures
 from fiqa_cli.training.detector.photos import read_photo
+from fiqa_cli.training.detector.teacher import LEAST_SCORE, settle
 from fiqa_cli.training.detector.teacher_memory import TeacherMemory
 
 SHAPES = ((320, 16), (448, 8), (640, 4))
 """Canvas side in pixels and canvases a batch: about the same number of pixels each."""
-LEAST_SCORE = 0.3
-"""Teacher's score from which a box is at least doubtful, and not background."""
 
 
 class Batch(NamedTuple):
@@ -42,18 +41,24 @@ class Batch(NamedTuple):
 
 
 def load_sources(
-    folder: Path, names: list[str], labels: dict[str, Faces], hard: Collection[str] = ()
+    folder: Path,
+    names: list[str],
+    labels: dict[str, Faces],
+    hard: Collection[str] = (),
+    crops: Path | None = None,
 ) -> Sources:
-    """Decode the named photos and the negatives into memory (about 0.5 MB a photo).
+    """Decode photos, negatives and crops into memory (about 0.5 MB a photo, 38 kB a crop).
 
     What the teacher scores below `LEAST_SCORE` is background. Hard photos are those named in
     `hard` or, if there are none, those that `is_hard` chooses.
     """
+    paths = sorted(crops.rglob("*.jpg")) if crops else []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         photos = list(pool.map(lambda name: read_photo(folder / name), names))
+        pasted = list(pool.map(read_photo, paths))
     faces = [labels[name].select(labels[name].scores >= LEAST_SCORE) for name in names]
     chosen = [name in hard for name in names] if hard else [is_hard(f) for f in faces]
-    return Sources(photos, faces, sample_pictures(), np.flatnonzero(chosen))
+    return Sources(photos, faces, sample_pictures(), np.flatnonzero(chosen), pasted)
 
 
 def is_hard(faces: Faces) -> bool:
@@ -88,14 +93,16 @@ class CanvasBatches(Dataset[Batch]):
         return [compose_canvas(self.sources, size, style, rng) for _ in range(count)]
 
     def __getitem__(self, step: int) -> Batch:
-        index, features = step, None
+        index, features, judged = step, None, None
         if self.memory:
             index = self.memory.index(step, self.seed)
-            features = self.memory.load(index)
+            features, judged = self.memory.load(index)
         style = self.styles[index >= self.closing]
         rng = np.random.default_rng([self.seed, step, 1])
         images, targets = [], []
-        for canvas, faces in self.compose(index):
+        for number, (canvas, faces) in enumerate(self.compose(index)):
+            if judged:
+                faces = settle(faces, judged[number])
             image, seen = degrade_canvas(canvas, faces, style, rng, self.sure)
             images.append(image)
             targets.append(

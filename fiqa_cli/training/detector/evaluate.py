@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fiqa_cli.training.detector.labels import Faces, Floats, detector, pairwise_iou
-from fiqa_cli.training.detector.photos import photo_names, read_photo, split_photos
+from fiqa_cli.training.detector.photos import Split, photo_names, read_photo, split_photos
 
 SURE = 0.5
 """Teacher's score from which its box is a face."""
@@ -112,12 +112,14 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
     parser.add_argument("--teacher", type=Path, required=True, help="teacher detector, ONNX")
     parser.add_argument("--student", type=Path, required=True, help="package folder or ONNX")
-    parser.add_argument("--part", choices=("held_out", "monitoring"), default="held_out")
+    parser.add_argument("--part", choices=Split._fields, default="held_out")
+    parser.add_argument("--photos-at-most", type=int, help="of the part, taken evenly")
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0.4, 0.5, 0.6])
     parser.add_argument("--size", type=int, default=640, help="detection size in pixels")
     options = parser.parse_args()
 
     names = getattr(split_photos(photo_names(options.photos)), options.part)
+    names = names[:: max(1, len(names) // (options.photos_at_most or len(names)))]
     find_truth = detector(options.teacher, WEAK)
     find_faces = detector(package_model(options.student), min(options.thresholds), options.size)
     teacher, student, sizes = [], [], []

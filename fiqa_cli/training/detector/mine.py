@@ -1,6 +1,7 @@
 """Training photos on which a detector fails: the hard ones of the next phase."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def main() -> None:
             for name in track(names, "mining", console=Console(stderr=True))
         ]
     )
+    print(f"{failed.sum()} of {len(names)} photos", file=sys.stderr)
     options.hard.write_text("".join(f"{names[i]}\n" for i in np.flatnonzero(failed)))
 
 

@@ -101,6 +101,18 @@ PHASES = {
         landmark_weights=(30.0, 30.0),
         depth=2,
     ),
+    6: Recipe(
+        steps=5000,
+        rate=1e-3,
+        warmup=100,
+        decay=0.95,
+        average=0.997,
+        closing=0,
+        styles=("crowded", "crowded"),
+        landmark_weights=(30.0, 30.0),
+        imitation=4.0,
+        depth=2,
+    ),
 }
 """The first begins with random weights, each other one with those of the phase before it; blocks
 that are new in it start as the identity."""
@@ -245,8 +257,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="continued if it exists")
     parser.add_argument("--phase", type=int, choices=PHASES, default=1, help="of the recipe")
     parser.add_argument("--start", type=Path, help="checkpoint of the phase before")
-    parser.add_argument("--memory", type=Path, help="what `remember` wrote, for phase 4")
-    parser.add_argument("--pool", type=int, default=2000, help="batches in the memory")
+    parser.add_argument("--memory", type=Path, help="what `remember` wrote, for phases 4 and 6")
+    parser.add_argument("--crops", type=Path, help="what `remember` got, for phase 6")
     parser.add_argument("--hard", type=Path, help="what `mine` wrote, for phase 5")
     parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
     parser.add_argument("--seed", type=int, default=Recipe.seed, help="of weights and canvases")
@@ -258,7 +270,11 @@ def main() -> None:
         parser.error("phase 1 has no --start, the others need it")
     recipe = PHASES[options.phase]
     if (recipe.imitation > 0) != (options.memory is not None):
-        parser.error("phase 4 needs --memory, the others have none")
+        parser.error("phases 4 and 6 need --memory, the others have none")
+    if ("mined" in recipe.styles) != (options.hard is not None):
+        parser.error("phase 5 needs --hard, the others have none")
+    if any(STYLES[name].pasted for name in recipe.styles) != (options.crops is not None):
+        parser.error("phase 6 needs --crops, the others have none")
     run = Run(replace(recipe, steps=options.steps or recipe.steps, seed=options.seed))
     options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if options.checkpoint.exists():
@@ -267,9 +283,10 @@ def main() -> None:
         run.start_from(options.start)
     names = split_photos(photo_names(options.photos)).training
     hard = options.hard.read_text().split() if options.hard else []
-    sources = load_sources(options.photos, names, load_labels(options.labels), hard)
+    labels = load_labels(options.labels)
+    sources = load_sources(options.photos, names, labels, hard, options.crops)
     early, late = (STYLES[name] for name in recipe.styles)
-    memory = TeacherMemory(options.memory, options.pool) if options.memory else None
+    memory = TeacherMemory(options.memory) if options.memory else None
     batches = CanvasBatches(sources, options.seed, (early, late), recipe.closing, memory=memory)
     train(run, batches, options.checkpoint)
 

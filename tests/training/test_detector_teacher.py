@@ -1,0 +1,127 @@
+"""The teacher: the faces that insightface finds with it, and the features that its scores read."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.training.detector.labels import Faces, detector
+from fiqa_cli.training.detector.teacher import Judgement, Teacher, settle, strongest
+from fiqa_cli.training.detector.teacher_memory import TeacherMemory
+
+STRIDES = (8, 16, 32)
+
+
+class Scrfd(nn.Module):
+    """Few, random predictions from mean colours, with the parameter names of insightface's SCRFD."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bbox_head = nn.Module()
+        for kind, width in (("cls", 1), ("reg", 4), ("kps", 10)):
+            convs = {f"({s}, {s})": nn.Conv2d(6, 2 * width, 1) for s in STRIDES}
+            setattr(self.bbox_head, f"stride_{kind}", nn.ModuleDict(convs))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        outputs = []
+        for kind, width in (("cls", 1), ("reg", 4), ("kps", 10)):
+            for stride in STRIDES:
+                seen = F.avg_pool2d(x, stride)
+                conv = getattr(self.bbox_head, f"stride_{kind}")[f"({stride}, {stride})"]
+                raw = conv(torch.cat((seen, seen.square()), 1))
+                out = raw.permute(0, 2, 3, 1).reshape(x.shape[0], -1, width)
+                outputs.append((8 * out - 6).sigmoid() if kind == "cls" else out + 1.5)
+        return outputs
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file for pictures of 64×64 pixels, as the teacher is one for 640×640."""
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("teacher") / "scrfd.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Scrfd().eval(),
+            (torch.zeros(1, 3, 64, 64),),
+            str(path),
+            input_names=["images"],
+            dynamic_axes={"images": {0: "batch"}},
+            opset_version=13,
+            dynamo=False,
+        )
+    return path
+
+
+def pictures(count: int, height: int = 64, width: int = 64) -> Tensor:
+    grain = torch.randint(0, 256, (count, 3, height // 8, width // 8)).float()
+    return F.interpolate(grain, (height, width)).to(torch.uint8)
+
+
+def test_faces_are_those_that_insightface_finds(file: Path) -> None:
+    images = pictures(3)
+    detect = detector(file, 0.3, 64)
+    found = 0
+    for image, judged in zip(images, Teacher(file)(images).faces, strict=True):
+        wanted = detect(np.ascontiguousarray(image.permute(1, 2, 0).numpy()[..., ::-1]))
+        order = np.argsort(-wanted.scores, kind="stable")
+        np.testing.assert_allclose(judged.scores, wanted.scores[order], atol=1e-5)
+        np.testing.assert_allclose(judged.boxes, wanted.boxes[order], atol=1e-3)
+        np.testing.assert_allclose(judged.landmarks, wanted.landmarks[order], atol=1e-3)
+        found += len(judged)
+    assert found > 5
+
+
+def test_features_are_what_the_score_layers_read_at_any_size(file: Path) -> None:
+    images = pictures(2, 96, 32)
+    pixels = (images.float() - 127.5) / 128
+    for stride, features in zip(STRIDES, Teacher(file)(images).features, strict=True):
+        seen = F.avg_pool2d(pixels, stride)
+        wanted = torch.cat((seen, seen.square()), 1)
+        torch.testing.assert_close(torch.from_numpy(features), wanted, rtol=1e-4, atol=1e-5)
+
+
+def faces(*found: tuple[float, float]) -> Faces:
+    """Boxes of 40 pixels at (x, 0) with scores, as pairs (x, score)."""
+    boxes = np.array([[x, 0, x + 40, 40] for x, _ in found], np.float32).reshape(-1, 4)
+    landmarks = np.repeat(boxes.mean(1), 10).reshape(-1, 5, 2)
+    return Faces(boxes, landmarks, np.array([score for _, score in found], np.float32))
+
+
+def test_of_overlapping_faces_the_strongest_is_left() -> None:
+    left = strongest(faces((0, 0.5), (4, 0.8), (60, 0.4), (8, 0.6)))
+    assert left.boxes[:, 0].tolist() == [4, 60]
+    assert not len(strongest(faces()))
+
+
+def test_the_teacher_decides_and_what_it_does_not_see_is_doubtful() -> None:
+    settled = settle(faces((0, 0.9), (100, 0.7), (200, 0.2)), faces((4, 0.6), (300, 0.35)))
+    found = dict(zip(settled.boxes[:, 0].tolist(), settled.scores.tolist(), strict=True))
+    assert found == pytest.approx({4: 0.6, 300: 0.35, 100: 0.3, 200: 0.2})
+
+
+def test_memory_gives_back_what_was_stored(tmp_path: Path) -> None:
+    memory = TeacherMemory(tmp_path)
+    features = [np.full((3, 4, side, side), side, np.float32) for side in (8, 4, 2)]
+    judged = [faces((0, 0.9), (60, 0.4)), faces(), faces((5, 0.7))]
+    for index in (0, 1, 3):
+        memory.store(index, Judgement(features, judged))
+    loaded, seen = memory.load(1)
+    assert all(np.array_equal(a, b) for a, b in zip(loaded, features, strict=True))
+    for wanted, found in zip(judged, seen, strict=True):
+        assert np.array_equal(wanted.boxes, found.boxes)
+        assert np.array_equal(wanted.landmarks, found.landmarks)
+        assert np.array_equal(wanted.scores, found.scores)
+    # A run that was cut short leaves a gap or a part: what lies before it can be used.
+    (tmp_path / "000002.part.npz").touch()
+    assert TeacherMemory(tmp_path).pool == 2
+
+
+def test_an_empty_memory_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FiqaError, match="run `remember` first"):
+        TeacherMemory(tmp_path).index(0, seed=1)
