@@ -24,7 +24,7 @@ from fiqa_cli.evaluation.edc import (
     quantile_threshold,
 )
 from fiqa_cli.evaluation.missing import Missing, pair_quality, settle_missing
-from fiqa_cli.evaluation.pauc import LIMITS, area_under, checked_limits
+from fiqa_cli.evaluation.pauc import KINDS, LIMITS, Kind, area_under, best_area, checked_limits
 from fiqa_cli.evaluation.thresholds import threshold_at, thresholds_of_rest, weighted_threshold
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,7 @@ Counts = NDArray[np.int64]
 
 RESAMPLES = 1000
 REDRAWS = 100
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,25 +45,35 @@ class Bootstrap:
     """Areas `[resamples, methods, limits]`."""
     normalised: Floats
     """raw / (error(0) * limit), likewise; NaN in resamples without errors."""
+    above_best: Floats
+    """raw less the area under max(0, error(0) - discard), likewise."""
 
     def interval(
-        self, method: str, limit: float, confidence: float = 0.95, normalised: bool = False
+        self, method: str, limit: float, confidence: float = CONFIDENCE, kind: Kind = "raw"
     ) -> tuple[float, float]:
         """Lower and upper bound of an area, from the quantiles of the resamples."""
-        areas = self._areas(self.normalised if normalised else self.raw, method, limit)
+        areas = self._areas(kind, method, limit)
         areas = areas[~np.isnan(areas)]
         if not len(areas):
             return np.nan, np.nan
         low, high = np.quantile(areas, ((1 - confidence) / 2, (1 + confidence) / 2))
         return float(low), float(high)
 
-    def share_below(self, method: str, other: str, limit: float) -> float:
+    def share_below(self, method: str, other: str, limit: float, kind: Kind = "raw") -> float:
         """The share of the resamples in which the area of `method` is less than of `other`."""
-        less = self._areas(self.raw, method, limit) < self._areas(self.raw, other, limit)
+        less = self._areas(kind, method, limit) < self._areas(kind, other, limit)
         return float(less.mean())
 
-    def _areas(self, areas: Floats, method: str, limit: float) -> Floats:
+    def _areas(self, kind: Kind, method: str, limit: float) -> Floats:
+        areas: Floats = getattr(self, kind)
         return areas[:, self.methods.index(method), self.limits.index(limit)]
+
+
+def mean_over(bootstraps: Sequence[Bootstrap]) -> Bootstrap:
+    """The means of areas over several recognisers, from the same resamples of identities."""
+    first = bootstraps[0]
+    means = {kind: np.mean([getattr(one, kind) for one in bootstraps], axis=0) for kind in KINDS}
+    return Bootstrap(first.methods, first.limits, **means)
 
 
 def bootstrap(
@@ -128,7 +139,8 @@ def bootstrap(
             raw[i, j] = [area_under(discard, error, x, definition.linear) for x in limits]
     with np.errstate(invalid="ignore"):
         normalised = raw / (starts * np.asarray(limits))
-    return Bootstrap(tuple(qualities), tuple(limits), raw, normalised)
+    above_best = raw - best_area(starts, np.asarray(limits))
+    return Bootstrap(tuple(qualities), tuple(limits), raw, normalised, above_best)
 
 
 def _numbered(identities: ArrayLike, mated: NDArray[np.bool_]) -> Counts:

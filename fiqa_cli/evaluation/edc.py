@@ -36,7 +36,14 @@ class Curve:
         if self.definition.linear:
             shares = np.asarray(discard, np.float64)
             return np.asarray(np.interp(shares, self.discard, self.error))
-        return np.asarray(self.error[np.searchsorted(self.discard, discard, side="right") - 1])
+        return np.asarray(self.error[self._points_at(discard)])
+
+    def quality_at(self, discard: ArrayLike) -> Floats:
+        """The least quality to ask of both faces if no more than these shares may be discarded."""
+        return np.asarray(self.quality[self._points_at(discard)])
+
+    def _points_at(self, discard: ArrayLike) -> Counts:
+        return np.searchsorted(self.discard, discard, side="right") - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

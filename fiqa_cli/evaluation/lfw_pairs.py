@@ -18,8 +18,10 @@ import numpy as np
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.evaluation.pairs import Pairs, read_whole
 
+EXTENSION = ".jpg"
 
-def read_lfw_pairs(path: Path, root: str = "", extension: str = ".jpg") -> Pairs:
+
+def read_lfw_pairs(path: Path, root: str = "", extension: str = EXTENSION) -> Pairs:
     """The pairs of a file in the grammar above, with the paths of images below folder `root`.
 
     Raises `FiqaError` for a file that cannot be read, that does not follow the grammar, or that

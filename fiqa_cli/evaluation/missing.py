@@ -43,7 +43,7 @@ def settle_missing(
     if missing == "error":
         raise FiqaError(
             f"{np.count_nonzero(unscored):,} of {len(unscored):,} pairs have a face without "
-            "quality: drop these pairs, or count them as worst"
+            "quality: choose --missing drop, or worst to let them leave first"
         )
     if missing == "worst":
         # np.where spares the caller's array.

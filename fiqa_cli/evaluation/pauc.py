@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,13 @@ from numpy.typing import NDArray
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.evaluation.edc import Curve
 
+Floats = NDArray[np.float64]
+
 LIMITS = (0.2, 0.3)
+
+Kind = Literal["normalised", "raw", "above_best"]
+"""Which of the figures of an `Area`."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ def pauc(curve: Curve, limits: Sequence[float] = LIMITS) -> tuple[Area, ...]:
     for limit in checked_limits(limits):
         raw = area_under(curve.discard, curve.error, limit, curve.definition.linear)
         normalised = raw / (start * limit) if start else math.nan
-        areas.append(Area(limit, raw, normalised, raw - best_area(start, limit)))
+        areas.append(Area(limit, raw, normalised, raw - float(best_area(start, limit))))
     return tuple(areas)
 
 
@@ -50,9 +57,7 @@ def checked_limits(limits: Sequence[float]) -> Sequence[float]:
     return limits
 
 
-def area_under(
-    discard: NDArray[np.float64], error: NDArray[np.float64], limit: float, linear: bool
-) -> float:
+def area_under(discard: Floats, error: Floats, limit: float, linear: bool) -> float:
     """The area from 0 to `limit` below points `[K]` whose discards rise from 0 to 1."""
     inside = int(np.searchsorted(discard, limit))
     x = np.append(discard[:inside], limit)
@@ -62,7 +67,7 @@ def area_under(
     return float(np.diff(x) @ (y[1:] + y[:-1]) / 2)
 
 
-def best_area(start: float, limit: float) -> float:
+def best_area(start: Floats | float, limit: Floats | float) -> Floats:
     """The area from 0 to `limit` under max(0, start - discard)."""
-    reach = min(start, limit)
-    return start * reach - reach**2 / 2
+    reach = np.minimum(start, limit)
+    return np.asarray(start * reach - reach**2 / 2)

@@ -107,7 +107,7 @@ def test_methods_are_compared_on_the_pairs_that_all_have_scored():
         similarity, qualities, [1] * 4, persons, AT_HALF, resamples=20, missing="drop"
     )
     assert not found.raw.any()  # both errors are gone for both methods
-    assert np.isnan(found.interval("a", 0.2, normalised=True)).all()
+    assert np.isnan(found.interval("a", 0.2, kind="normalised")).all()
 
 
 @pytest.mark.parametrize(
