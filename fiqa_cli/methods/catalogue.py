@@ -10,16 +10,21 @@ import torch
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.methods.diffiqa import DifFIQA, Diffusion
 from fiqa_cli.methods.distilled import Distilled
+from fiqa_cli.methods.embedder import Embedder
+from fiqa_cli.methods.embedding_norm import EmbeddingNorm
 from fiqa_cli.methods.faceqan import Attack, FaceQAN
+from fiqa_cli.methods.loaded_recogniser import LoadedRecogniser, load_recogniser
 from fiqa_cli.methods.method import Method
 from fiqa_cli.methods.onnx_quality import OnnxQuality
-from fiqa_cli.methods.precision import Precision, find_precision
-from fiqa_cli.methods.recogniser import Recogniser
+from fiqa_cli.methods.onnx_recogniser import OnnxRecogniser
+from fiqa_cli.methods.precision import Precision, find_precision, fp32_only
 from fiqa_cli.methods.settings import DEFAULTS, Settings
+from fiqa_cli.methods.sharpness import Sharpness
 from fiqa_cli.networks.unet import UNet
 from fiqa_cli.zoo.formats import ONNX, weights_format
-from fiqa_cli.zoo.load import load_network, load_onnx
+from fiqa_cli.zoo.load import load_network
 from fiqa_cli.zoo.model import Model
+from fiqa_cli.zoo.onnx_network import load_onnx_quality
 from fiqa_cli.zoo.registry import resolve
 from fiqa_cli.zoo.store import locate
 
@@ -33,8 +38,8 @@ class Loaded:
     method: Method
     weights: Path | None = None
     """Its own file; `None` if it is not one of ours or has none of its own."""
-    recogniser: tuple[str, Path] | None = None
-    """Name and weights file of the recogniser beneath it, if that is a model of its own."""
+    recogniser: LoadedRecogniser | None = None
+    """The recogniser beneath it, if that is a model of its own."""
     seed: int | None = None
     """Of its noise, if it has any."""
 
@@ -58,33 +63,20 @@ def load_method(
     found = resolve(model)
     if found.recogniser:
         settings.require_fit(model, found.method)
-        return _over_recogniser(
-            found, device, find_precision(precision, device), batch_size, settings
-        )
+        return _over_recogniser(found, device, precision, batch_size, settings)
+    if found.method == "sharpness":
+        settings.require_fit(model, found.method)
+        return Loaded(Sharpness(batch_size))
     path = locate(found)
     if weights_format(path) == ONNX:
         settings.require_fit(model, "")
-        if precision not in (Precision.AUTO, Precision.FP32):
-            raise FiqaError(f"{model} is an ONNX file, which runs in fp32: leave out --precision")
-        return Loaded(OnnxQuality(found.name, load_onnx(path, device.type), batch_size), path)
+        fp32_only(model, precision)
+        onnx = load_onnx_quality(path, device.type)
+        return Loaded(OnnxQuality(found.name, onnx, batch_size), path)
     settings.require_fit(model, found.method)
     network = load_network(found, path)
     method = Distilled(found.name, network, device, precision, batch_size, compile=settings.compile)
     return Loaded(method, path)
-
-
-def load_recogniser(
-    name: str, device: torch.device, precision: Precision, *, compile: bool = False
-) -> tuple[Recogniser, Path]:
-    """The recogniser called `name` in the registry, or in a weights file, and that file.
-
-    `precision` is not `auto`. Raises FiqaError if there is none or its weights are not here.
-    """
-    found = resolve(name, kind="recogniser")
-    path = locate(found)
-    assert found.preprocessing is not None
-    network = load_network(found, path)
-    return Recogniser(network, found.preprocessing, device, precision, compile=compile), path
 
 
 def _over_recogniser(
@@ -94,32 +86,44 @@ def _over_recogniser(
     batch_size: int | None,
     settings: Settings,
 ) -> Loaded:
-    """DifFIQA or FaceQAN, over its own recogniser or that of the settings."""
+    """A method over its own recogniser, or over that of the settings."""
     wanted = settings.recogniser or found.recogniser
     # Scores over different recognisers do not compare: the name tells them apart.
     name = found.name if wanted == found.recogniser else f"{found.name}@{Path(wanted).name}"
     path = locate(found) if found.method == "diffiqa" else None
-    recogniser, file = load_recogniser(wanted, device, precision, compile=settings.compile)
+    norm_only = found.method == "embedding-norm"
+    recogniser = load_recogniser(
+        wanted, device, precision, settings.preprocessing, raw=norm_only, compile=settings.compile
+    )
+    if norm_only:
+        norm = EmbeddingNorm(name, Embedder(recogniser, device, batch_size))
+        return Loaded(norm, recogniser=recogniser)
+    used = find_precision(precision, device)
     seed = settings.seed or 0
     method: Method
     if path is None:
+        if isinstance(recogniser.network, OnnxRecogniser):
+            raise FiqaError(
+                f"{found.name} follows gradients, which {wanted} as an ONNX file does not give: "
+                "give its state dict"
+            )
         attack = Attack(**_given(settings, "copies", "iterations", "epsilon", "exponent"))
         method = FaceQAN(
-            name, recogniser, device, precision, attack, seed=seed, batch_size=batch_size
+            name, recogniser.network, device, used, attack, seed=seed, batch_size=batch_size
         )
     else:
         method = DifFIQA(
             name,
             cast(UNet, load_network(found, path)),
-            recogniser,
+            recogniser.network,
             device,
-            precision,
+            used,
             Diffusion(**_given(settings, "copies", "timestep", "until_se")),
             seed=seed,
             batch_size=batch_size,
             compile=settings.compile,
         )
-    return Loaded(method, path, (wanted, file), seed)
+    return Loaded(method, path, recogniser, seed)
 
 
 def _given(settings: Settings, *names: str) -> dict[str, Any]:

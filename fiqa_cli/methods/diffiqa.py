@@ -14,7 +14,6 @@ from fiqa_cli.methods.method import Scores
 from fiqa_cli.methods.noise import normal
 from fiqa_cli.methods.portions import Portions
 from fiqa_cli.methods.precision import Precision, dtype
-from fiqa_cli.methods.recogniser import Recogniser
 from fiqa_cli.networks.diffusion import STEPS, add_noise, restore
 from fiqa_cli.networks.unet import UNet, for_inference
 
@@ -71,7 +70,7 @@ class DifFIQA:
         self,
         name: str,
         unet: UNet,
-        recogniser: Recogniser,
+        recogniser: Callable[[Tensor], Tensor],
         device: torch.device,
         precision: Precision,
         diffusion: Diffusion | None = None,
@@ -83,6 +82,7 @@ class DifFIQA:
     ) -> None:
         """Take over `unet` for inference on `device`; noise comes from `draws`, else from `seed`.
 
+        `recogniser` embeds faces, float32 `[N, 3, 112, 112]` RGB about [-1, 1], as `[N, D]`.
         The U-Net runs in `precision`, which is not `auto`, the diffusion around it in fp32.
         """
         self.name = name

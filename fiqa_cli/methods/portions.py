@@ -41,11 +41,7 @@ class Portions:
         """
         if self._most is not None:
             self._fit(function, *(part[:MEASURED] for part in rows))
-        count = -(-len(rows[0]) // self.size)
-        if self._pool is not None:
-            # As many for every thread, so that none waits for another at the end.
-            count = min(len(rows[0]), -(-count // cores()) * cores())
-        portions = list(zip(*(torch.tensor_split(part, count) for part in rows), strict=True))
+        portions = list(zip(*(torch.split(part, self.size) for part in rows), strict=True))
         if self._pool is None:
             return torch.cat([self._run(function, portion) for portion in portions])
         return torch.cat(

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from fiqa_cli.errors import FiqaError
+
 if TYPE_CHECKING:
     import torch
 
@@ -32,6 +34,13 @@ def find_precision(precision: Precision, device: "torch.device") -> Precision:
     else:
         native = False
     return Precision.BF16 if native else Precision.FP32
+
+
+def fp32_only(name: str, precision: Precision) -> Precision:
+    """fp32, in which the ONNX file `name` runs; raises FiqaError if another was asked for."""
+    if precision not in (Precision.AUTO, Precision.FP32):
+        raise FiqaError(f"{name} is an ONNX file, which runs in fp32: leave out --precision")
+    return Precision.FP32
 
 
 def dtype(precision: Precision) -> "torch.dtype":

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, fields
 
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.zoo.preprocessing import Pixels
 
+RECOGNISER = frozenset({"recogniser", "preprocessing"})
 ACCEPTED = {
-    "diffiqa": frozenset({"recogniser", "seed", "copies", "timestep", "until_se", "compile"}),
-    "faceqan": frozenset(
-        {"recogniser", "seed", "copies", "iterations", "epsilon", "exponent", "compile"}
-    ),
+    "diffiqa": RECOGNISER | {"seed", "copies", "timestep", "until_se", "compile"},
+    "faceqan": RECOGNISER | {"seed", "copies", "iterations", "epsilon", "exponent", "compile"},
+    "embedding-norm": RECOGNISER,
     "ediffiqa": frozenset({"compile"}),
     "diffiqa-r": frozenset({"compile"}),
 }
@@ -21,6 +22,8 @@ class Settings:
 
     recogniser: str | None = None
     """A recogniser of the registry or a weights file."""
+    preprocessing: Pixels | None = None
+    """What that weights file expects."""
     seed: int | None = None
     """Of the noise (0)."""
     copies: int | None = None
@@ -42,9 +45,10 @@ class Settings:
         """Raise FiqaError if `model`, of `method`, has no use for a setting that was given."""
         given = {f.name for f in fields(self) if getattr(self, f.name) not in (None, False)}
         for name in sorted(given - ACCEPTED.get(method, frozenset())):
-            users = [m for m, names in ACCEPTED.items() if name in names]
+            *users, last = (m for m, names in ACCEPTED.items() if name in names)
             option = name.replace("_", "-")
-            raise FiqaError(f"{model} has no --{option}: it is for {' and '.join(users)}")
+            told = f"{', '.join(users)} and {last}" if users else last
+            raise FiqaError(f"{model} has no --{option}: it is for {told}")
 
 
 DEFAULTS = Settings()

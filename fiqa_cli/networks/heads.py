@@ -10,11 +10,11 @@ class QualityNetwork(Protocol):
 
     @property
     def recogniser(self) -> nn.Module:
-        """Maps crops `[N, 3, 112, 112]` in [-1, 1] to embeddings `[N, 512]`."""
+        """Maps crops `[N, 3, 112, 112]` in [-1, 1] to embeddings `[N, features]`."""
 
     @property
     def head(self) -> nn.Module:
-        """Maps embeddings `[N, 512]` to qualities `[N, 1]`."""
+        """Maps embeddings `[N, features]` to qualities `[N, 1]`."""
 
 
 class MLPHead(nn.Module):
@@ -34,13 +34,13 @@ class MLPHead(nn.Module):
 class EDifFIQANetwork(nn.Module):
     """eDifFIQA (TBIOM 2024): recogniser `base_model` and MLP head `mlp`.
 
-    Maps `[N, 3, 112, 112]` float in [-1, 1] to `(embedding [N, 512], quality [N])`.
+    Maps `[N, 3, 112, 112]` float in [-1, 1] to `(embedding [N, features], quality [N])`.
     """
 
-    def __init__(self, recogniser: nn.Module) -> None:
+    def __init__(self, recogniser: nn.Module, features: int = 512) -> None:
         super().__init__()
         self.base_model = recogniser
-        self.mlp = MLPHead()
+        self.mlp = MLPHead(features)
 
     @property
     def recogniser(self) -> nn.Module:
@@ -60,13 +60,13 @@ class EDifFIQANetwork(nn.Module):
 class DifFIQARNetwork(nn.Module):
     """DifFIQA(R) (IJCB 2023): recogniser `base` and one linear layer `linear`.
 
-    Maps `[N, 3, 112, 112]` float in [-1, 1] to `(embedding [N, 512], quality [N])`.
+    Maps `[N, 3, 112, 112]` float in [-1, 1] to `(embedding [N, features], quality [N])`.
     """
 
-    def __init__(self, recogniser: nn.Module) -> None:
+    def __init__(self, recogniser: nn.Module, features: int = 512) -> None:
         super().__init__()
         self.base = recogniser
-        self.linear = nn.Linear(512, 1)
+        self.linear = nn.Linear(features, 1)
 
     @property
     def recogniser(self) -> nn.Module:

@@ -57,10 +57,14 @@ class Residual(nn.Module):
 
 
 class MobileFaceNet(nn.Module):
-    """Face recogniser: `[N, 3, 112, 112]` float in [-1, 1] to L2-normalised `[N, features]`."""
+    """Face recogniser: `[N, 3, 112, 112]` float in [-1, 1] to `[N, features]`.
 
-    def __init__(self, features: int = 512) -> None:
+    The output is L2-normalised unless `normalised` is false.
+    """
+
+    def __init__(self, features: int = 512, *, normalised: bool = True) -> None:
         super().__init__()
+        self.normalised = normalised
         self.conv1 = ConvBlock(3, 64, 3, 2, 1)
         self.conv2_dw = ConvBlock(64, 64, 3, 1, 1, groups=64)
         self.conv_23 = Bottleneck(64, 64, 128, stride=2)
@@ -79,4 +83,5 @@ class MobileFaceNet(nn.Module):
         x = self.conv_34(self.conv_3(x))
         x = self.conv_45(self.conv_4(x))
         x = self.conv_6_dw(self.conv_6_sep(self.conv_5(x)))
-        return F.normalize(self.bn(self.linear(torch.flatten(x, 1))))
+        out: Tensor = self.bn(self.linear(torch.flatten(x, 1)))
+        return F.normalize(out) if self.normalised else out

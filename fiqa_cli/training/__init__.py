@@ -1,1 +1,1 @@
-"""How the built-in models are trained."""
+"""Training of quality networks, recognisers, U-Nets and the detector."""

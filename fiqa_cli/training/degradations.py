@@ -170,12 +170,17 @@ DEGRADATIONS: dict[str, Degradation] = {**SINGLE, "mixture": mixture}
 DRAWN = (*SINGLE, "mixture", "mixture", "mixture")
 
 
+def drawn(seed: int, index: int) -> tuple[str, float, np.random.Generator]:
+    """The kind and the strength of the copy `(seed, index)`, and the generator that makes it."""
+    rng = np.random.default_rng((seed, index))
+    kind = DRAWN[int(rng.integers(len(DRAWN)))]
+    return kind, float(rng.random()), rng
+
+
 def degrade(crop: Crop, seed: int, index: int) -> tuple[Crop, str, float]:
     """Degrade a crop by a kind and a strength that depend on `(seed, index)` only.
 
     Returns the copy, the kind (a key of `DEGRADATIONS`) and the strength in [0, 1].
     """
-    rng = np.random.default_rng((seed, index))
-    kind = DRAWN[int(rng.integers(len(DRAWN)))]
-    strength = float(rng.random())
+    kind, strength, rng = drawn(seed, index)
     return DEGRADATIONS[kind](crop, strength, rng), kind, strength

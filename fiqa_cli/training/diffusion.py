@@ -1,17 +1,16 @@
-"""Train `unet-n`: a small U-Net that restores faces, for DifFIQA.
-
-    python -m fiqa_cli.training.diffusion --bank BANK --out RUN
+"""Train the diffusion U-Net of DifFIQA: a network that restores faces.
 
 After DifFIQA (Babnik et al., IJCB 2023): the network sees a crop that was worsened in proportion
 to a time step and then noised, and predicts the clean one; squared error, Adam, averaged weights.
-Ours has far fewer steps, hence a start as the identity, a higher rate with warm-up and decay, and
-clipped gradients. Every random choice depends on the seed and the step alone.
+The degradations are ours (`degradations`). Every random choice depends on the seed and the step
+alone.
 """
 
-import argparse
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,30 +18,77 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.methods.distilled import normalise
 from fiqa_cli.networks.diffusion import add_noise
 from fiqa_cli.networks.unet import UNet, UNetConfig
-from fiqa_cli.training.bank import Bank, open_bank
-from fiqa_cli.training.batches import batch_rows, mirrored, to_input
-from fiqa_cli.training.crops import HELD_OUT_IDENTITIES, hold_out
-from fiqa_cli.training.loop import Terms, run
+from fiqa_cli.training.batches import Batch, channels_first, draw, mirrored
+from fiqa_cli.training.crops import hold_out
+from fiqa_cli.training.loop import Objective, Task, Terms
+from fiqa_cli.training.parallel import Processes
+from fiqa_cli.training.pictures import Pictures
+from fiqa_cli.training.plan import Architecture, Plan, digest
 from fiqa_cli.training.schedule import Schedule
 
 TIME_BOUND = 100
-CLIP = 1.0
+SCORED_FROM = 4
+"""The first time step at which DifFIQA restores."""
 MONITORED = 96
-UNET_N = UNetConfig(dim=16, patch=2, heads=2, head_width=16)
 # These move the face, alone or in a mixture: a restoration would have to guess where to.
 MOVING = ("misalignment", "mixture")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiffusionSchedule(Schedule):
-    """The schedule of `unet-n`, and its size."""
+@dataclass(frozen=True, kw_only=True)
+class DiffusionRecipe(Schedule):
+    """Everything that decides the weights; the defaults are the official recipe of DifFIQA."""
 
-    steps: int = 6000
-    batch: int = 16
-    rate: float = 1e-3
-    unet: UNetConfig = UNET_N
+    command: ClassVar[str] = "diffusion"
+
+    data: tuple[str, ...]
+    steps: int = 100_000
+    batch: int = 64
+    accumulate: int = 4
+    rate: float = 8e-5
+    average: float = 0.9995
+    copies: int = 2
+    """Degraded copies of each crop."""
+    held_out: int = 0
+    """Identities that are watched and not trained on."""
+    dim: int = 128
+    multipliers: tuple[int, ...] = (1, 2, 4, 8)
+    patch: int = 1
+    heads: int = 4
+    head_width: int = 32
+    identity: bool = False
+    """Whether training begins at a network that gives back its input (`start_as_identity`)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.identity and self.dim < 3 * self.patch**2:
+            raise FiqaError(f"--identity needs --dim {3 * self.patch**2} or more")
+
+    @property
+    def unet(self) -> UNetConfig:
+        """The size of the network."""
+        return UNetConfig(self.dim, self.multipliers, self.patch, self.heads, self.head_width)
+
+
+class Restoration(Objective):
+    """Squared error of the clean crops, predicted from the worsened and noised ones."""
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(
+        self, clean: Tensor, degraded: Tensor, noise: Tensor, time: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of crops and their degraded copies, both uint8 `[N, 3, H, W]`.
+
+        `noise` is of the same shape, standard normal; `time` integers `[N]` or `[1]`.
+        """
+        pair = normalise(clean), normalise(degraded)
+        return restoration_loss(self.student, *pair, noise, time).mean(), {}
 
 
 @torch.no_grad()
@@ -87,85 +133,75 @@ def restoration_loss(
     return F.mse_loss(network(noised, time), clean, reduction="none").mean((1, 2, 3))
 
 
-def restorable(bank: Bank) -> NDArray[np.bool_]:
-    """The pictures `[N, 1 + copies]`, clean or degraded, whose face is where the clean one is."""
-    return ~np.isin(bank.kinds, MOVING)
+def restorable(pictures: Pictures) -> NDArray[np.bool_]:
+    """The pictures `[crops, columns]`, clean or degraded, whose face is where the clean one is."""
+    return ~np.isin(pictures.kinds(), MOVING)
 
 
-def draw(
-    bank: Bank, rows: NDArray[np.int64], step: int, batch: int, seed: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The batch of a step: clean crops, degraded copies, noise `[N, 3, H, W]`, time `[N]`.
+def tensors_of(batch: Batch, pictures: Pictures) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What `Restoration` takes of a batch; a clean crop is its own copy.
 
-    `rows` number the pictures through the flattened bank; a clean one is its own copy. Half of
-    the pairs are mirrored.
+    Half of the pairs are mirrored.
     """
-    crop, column = np.divmod(batch_rows(rows, step, batch, seed), bank.crops.shape[1])
-    clean = to_input(mirrored(bank.crops[crop, 0], step, seed))
-    degraded = to_input(mirrored(bank.crops[crop, column], step, seed))
-    rng = np.random.default_rng((seed, step, 2))
-    time = torch.from_numpy(rng.integers(0, TIME_BOUND, batch))
-    noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
-    return clean, degraded, noise, time
+    crop = batch.numbers // pictures.columns
+    clean, degraded = pictures.clean(crop), pictures.read(batch.numbers)
+    rng = batch.rng(2)
+    time = rng.integers(0, TIME_BOUND, batch.size)[batch.share]
+    noise = rng.standard_normal((batch.size, 3, *clean.shape[1:3]), np.float32)[batch.share]
+    return (
+        channels_first(mirrored(clean, batch)),
+        channels_first(mirrored(degraded, batch)),
+        torch.from_numpy(noise),
+        torch.from_numpy(time),
+    )
 
 
-def train(bank: Bank, out: Path, schedule: DiffusionSchedule, every: int) -> None:
-    """Run or continue a schedule, with `out/checkpoint.pt` renewed `every` so many steps.
+def prepare(
+    recipe: DiffusionRecipe,
+    pictures: Pictures,
+    out: Path,
+    processes: Processes,
+    notify: Callable[[str], None],
+) -> Plan:
+    """Choose the pictures, and put the U-Net together.
 
-    Along with it goes the loss on the held-out identities, and its root at time 4, which is where
-    DifFIQA begins to restore.
-    Raises `FiqaError` if `out` holds a checkpoint of another schedule.
+    With every checkpoint goes the loss on the held-out identities, and its root at the time step
+    at which DifFIQA begins to restore. Raises `FiqaError` where the recipe does not fit the data.
     """
-    held_out = hold_out(bank.identities, HELD_OUT_IDENTITIES, schedule.seed)[:, None]
-    rows = np.flatnonzero(restorable(bank) & ~held_out)
-    watched = np.flatnonzero(restorable(bank) & held_out)
-    torch.manual_seed(schedule.seed)
-    student = UNet(schedule.unet)
-    start_as_identity(student)
+    held_out = hold_out(pictures.crops.identities, recipe.held_out, recipe.seed)[:, None]
+    usable = restorable(pictures)
+    rows, watched = np.flatnonzero(usable & ~held_out), np.flatnonzero(usable & held_out)
+    torch.manual_seed(recipe.seed)
+    student = UNet(recipe.unet)
+    if recipe.identity:
+        start_as_identity(student)
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(
-        student.parameters(), lr=schedule.rate, betas=(0.9, 0.99), fused=True
+    optimiser = torch.optim.AdamW(
+        student.parameters(),
+        lr=recipe.rate,
+        betas=(0.9, 0.99),
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
 
-    def loss(step: int) -> tuple[Tensor, Terms]:
-        batch = draw(bank, rows, step, schedule.batch, schedule.seed)
-        error = restoration_loss(student, *batch).mean()
-        return error, {"loss": error.item()}
+    def tensors(batch: Batch) -> tuple[Tensor, ...]:
+        return tensors_of(batch, pictures)
 
-    @torch.inference_mode()
-    def monitor(average: nn.Module) -> Terms:
-        errors, scoring = [], []
-        for number in range(math.ceil(min(MONITORED, len(watched)) / schedule.batch)):
-            batch = draw(bank, watched, number, schedule.batch, schedule.seed)
-            errors.append(restoration_loss(average, *batch))
-            scoring.append(restoration_loss(average, *batch[:3], torch.full((schedule.batch,), 4)))
-        return {
-            "held out": torch.cat(errors).mean().item(),
-            "rms at 4": torch.cat(scoring).mean().sqrt().item(),
-        }
+    def monitor(kept: nn.Module) -> Terms:
+        errors, scoring, size = [], [], min(recipe.batch, len(watched))
+        objective = Restoration(kept)
+        for number in range(math.ceil(min(MONITORED, len(watched)) / max(size, 1))):
+            given = tensors_of(draw(watched, number, size, recipe.seed), pictures)
+            clean, degraded, noise, time = (tensor.to(processes.device) for tensor in given)
+            errors.append(objective(clean, degraded, noise, time)[0].item())
+            early = torch.full_like(time, SCORED_FROM)
+            scoring.append(objective(clean, degraded, noise, early)[0].item())
+        if not errors:
+            return {}
+        return {"held out": float(np.mean(errors)), "rms at 4": float(np.mean(scoring)) ** 0.5}
 
-    run(student, optimiser, schedule, loss, out, every, monitor, CLIP)
-
-
-def main() -> None:
-    """Train from the command line."""
-    default = DiffusionSchedule()
-    parser = argparse.ArgumentParser(description="Train unet-n from a bank.")
-    parser.add_argument("--bank", type=Path, required=True, help="made by training.bank")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
-    parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--batch", type=int, default=default.batch)
-    parser.add_argument("--rate", type=float, default=default.rate)
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    schedule = DiffusionSchedule(
-        steps=options.steps, batch=options.batch, rate=options.rate, seed=options.seed
-    )
-    train(open_bank(options.bank), options.out, schedule, options.every)
-
-
-if __name__ == "__main__":
-    main()
+    task = Task(Restoration(student), optimiser, rows, tensors, monitor)
+    counts = {"pictures": len(rows), "pictures watched": len(watched)}
+    architecture = Architecture("diffiqa", "unet", asdict(recipe.unet))
+    taught = digest(rows, pictures.crops.identities)
+    return Plan(task, recipe.over(len(rows)), architecture, counts, taught)

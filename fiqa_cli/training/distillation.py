@@ -1,162 +1,234 @@
-"""Train `ediffiqa-n`: a MobileFaceNet with a quality head, from a bank of labelled crops.
+"""Train a quality network from labels: eDifFIQA's distillation, and DifFIQA(R)'s.
 
-    python -m fiqa_cli.training.distillation --bank BANK --teacher TEACHER.pt --out RUN
-
-Loss, after eDifFIQA (Babnik et al., TBIOM 2024): L1 between quality and label, plus
-`CONSISTENCY` times 1 - cosine between the projected embedding and the teacher's. Every random
-choice depends on the seed and the step alone, so a run that is stopped and started again, with
-the same command, goes on as if it had never stopped.
+eDifFIQA (Babnik et al., TBIOM 2024) takes a recogniser, puts a head on it and trains both with two
+terms: L1 between the quality and a label that is lower the farther the embedding is from the
+centre of its class, and representation consistency, which keeps the embedding where a frozen copy
+of the recogniser has it. DifFIQA(R) (IJCB 2023) has a linear head and L1 to the plain label alone.
 """
 
-import argparse
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fiqa_cli.networks.heads import EDifFIQANetwork
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.methods.distilled import normalise
+from fiqa_cli.networks.heads import DifFIQARNetwork, EDifFIQANetwork
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
-from fiqa_cli.training.bank import Bank, open_bank
-from fiqa_cli.training.batches import batch_rows, mirrored, to_input
-from fiqa_cli.training.crops import HELD_OUT_IDENTITIES, hold_out
-from fiqa_cli.training.folding import fold
-from fiqa_cli.training.labels import bank_labels
-from fiqa_cli.training.loop import Terms, run
-from fiqa_cli.training.schedule import Schedule
-from fiqa_cli.training.warm_start import start_from
+from fiqa_cli.training.backbones import Backbone, config_of, open_backbone
+from fiqa_cli.training.batches import Batch, channels_first, mirrored
+from fiqa_cli.training.distill_recipe import STABILITY, DistillRecipe, Head, Loss
+from fiqa_cli.training.embeddings import open_teacher
+from fiqa_cli.training.folding import fold, is_foldable
+from fiqa_cli.training.lessons import Lessons, from_report, from_stability
+from fiqa_cli.training.loop import Objective, Task, Terms
+from fiqa_cli.training.parallel import Processes
+from fiqa_cli.training.pictures import Pictures
+from fiqa_cli.training.plan import Architecture, Plan, digest
 
-CONSISTENCY = 0.5
-# The layers at 56 and 28 pixels: half of the cost, and those closest to the teacher's.
-FRONT = ("conv1", "conv2_dw", "conv_23", "conv_3")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualitySchedule(Schedule):
-    """The schedule of `ediffiqa-n`: the backbone is slower than the head, its front frozen."""
-
-    steps: int = 6000
-    batch: int = 16
-    frozen: int = 3000
-    """Steps for which the layers of `FRONT` stay as they are."""
-    backbone_rate: float = 3e-4
-    head_rate: float = 1e-3
+WATCHED = 2048
+"""Pictures at most that a validation looks at; evenly spread over those set aside."""
 
 
 class Student(nn.Module):
-    """The network and the projection to the teacher's embedding, which only training needs."""
+    """A quality network, and the projection to another recogniser's embedding if there is one."""
 
-    def __init__(self, teacher_features: int) -> None:
+    def __init__(self, backbone: Backbone, head: Head, target: int | None) -> None:
+        """`target` is the width of the frozen recogniser's embedding, where that is another."""
         super().__init__()
-        self.network = EDifFIQANetwork(MobileFaceNet())
-        self.projection = nn.Linear(512, teacher_features, bias=False)
-        nn.init.eye_(self.projection.weight)
+        wrap = EDifFIQANetwork if head is Head.MLP else DifFIQARNetwork
+        self.network: EDifFIQANetwork | DifFIQARNetwork = wrap(backbone.module, backbone.features)
+        self.projection: nn.Linear | None = None
+        if target is not None:
+            self.projection = nn.Linear(backbone.features, target, bias=False)
+            nn.init.eye_(self.projection.weight)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the projected embedding `[N, teacher_features]` and the quality `[N]`."""
+        """Give the embedding `[N, D]`, projected if need be, and the quality `[N]`."""
         embedding, quality = self.network(crops)
-        return self.projection(embedding), quality
+        return (self.projection(embedding) if self.projection else embedding), quality
+
+    def begin(self, mean_label: float) -> None:
+        """Scale a fresh head for the embeddings it will see, and start it at the mean label."""
+        first, last = (
+            (self.network.mlp.l1, self.network.mlp.l2)
+            if isinstance(self.network, EDifFIQANetwork)
+            else (self.network.linear, self.network.linear)
+        )
+        with torch.no_grad():
+            if isinstance(self.network.recogniser, MobileFaceNet):
+                # It reads unit vectors; layers are initialised for values of unit size.
+                first.weight *= first.in_features**0.5
+            last.bias.fill_(mean_label)
 
 
-def distillation_loss(
-    projected: Tensor, quality: Tensor, embedding: Tensor, label: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The two terms, unweighted: mean L1 of the quality, mean 1 - cosine of the embeddings."""
-    consistency = 1 - F.cosine_similarity(projected, embedding)
-    return F.l1_loss(quality, label), consistency.mean()
+def optimised_label(label: Tensor, embedding: Tensor, centre: Tensor, epsilon: float) -> Tensor:
+    """Labels `[N]` lowered by the distance of embeddings to class centres, both `[N, D]`.
 
-
-def start(bank: Bank, teacher: Path, mean_label: float, seed: int) -> Student:
-    """A student that begins with the teacher's weights, folded for fast training."""
-    torch.manual_seed(seed)
-    student = Student(bank.embeddings.shape[-1])
-    recogniser = student.network.get_submodule("base_model")
-    assert isinstance(recogniser, MobileFaceNet)
-    start_from(teacher, recogniser, bank.crops[:, 0], seed)
-    with torch.no_grad():
-        # The head reads unit vectors of 512 values; it is initialised for values of unit size.
-        student.network.mlp.l1.weight *= 512**0.5
-        student.network.mlp.l2.bias.fill_(mean_label)
-    student.eval()  # the last normalisation keeps its statistics, too
-    fold(student)
-    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return student
-
-
-def optimiser(student: Student, schedule: QualitySchedule) -> torch.optim.AdamW:
-    """AdamW with a slower backbone than head and projection."""
-    head = [*student.network.mlp.parameters(), *student.projection.parameters()]
-    groups = [
-        {"params": list(student.network.base_model.parameters()), "lr": schedule.backbone_rate},
-        {"params": head, "lr": schedule.head_rate},
-    ]
-    return torch.optim.AdamW(groups, weight_decay=1e-4, fused=True)
-
-
-def train(bank: Bank, teacher: Path, out: Path, schedule: QualitySchedule, every: int) -> None:
-    """Run or continue a schedule, with `out/checkpoint.pt` renewed `every` so many steps.
-
-    Raises `FiqaError` if `out` holds a checkpoint of another schedule.
+    label - epsilon * (1 - cosine), clipped to [0, 1]; no gradient flows into the embeddings.
     """
-    labels, kept = bank_labels(bank.embeddings, bank.identities)
-    kept &= ~hold_out(bank.identities, HELD_OUT_IDENTITIES, schedule.seed)[:, None]
-    rows = np.flatnonzero(kept)
-    student = start(bank, teacher, float(labels[kept].mean()), schedule.seed)
-
-    def loss(step: int) -> tuple[Tensor, Terms]:
-        for name in FRONT:
-            getattr(student.network.base_model, name).requires_grad_(step >= schedule.frozen)
-        chosen = batch_rows(rows, step, schedule.batch, schedule.seed)
-        quality, consistency = batch_loss(student, bank, labels, chosen, step, schedule.seed)
-        terms = {"quality": quality.item(), "consistency": consistency.item()}
-        return quality + CONSISTENCY * consistency, terms
-
-    run(student, optimiser(student, schedule), schedule, loss, out, every)
+    distance = 1 - F.cosine_similarity(embedding.detach().float(), centre)
+    return (label - epsilon * distance).clamp(0, 1)
 
 
-def batch_loss(
-    student: Student,
-    bank: Bank,
-    labels: NDArray[np.float32],
-    chosen: NDArray[np.int64],
-    step: int,
-    seed: int,
-) -> tuple[Tensor, Tensor]:
-    """The terms of the loss on the chosen rows, numbered through the flattened bank."""
-    crop, column = np.divmod(chosen, labels.shape[1])
-    # The labels hold for the mirror images, too.
-    projected, quality = student(to_input(mirrored(bank.crops[crop, column], step, seed)))
-    return distillation_loss(
-        projected,
-        quality,
-        torch.from_numpy(bank.embeddings[crop, column]),
-        torch.from_numpy(labels[crop, column]),
+class Distillation(Objective):
+    """θ · (1 - cosine to the frozen embedding) + (1 - θ) · L1 to the label, optimised or not."""
+
+    def __init__(self, student: Student, theta: float, epsilon: float) -> None:
+        super().__init__()
+        self.student: Student = student
+        self.theta = theta
+        self.epsilon = epsilon
+
+    def forward(
+        self,
+        crops: Tensor,
+        label: Tensor,
+        frozen: Tensor | None = None,
+        centre: Tensor | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of crops, uint8 `[N, 3, 112, 112]`, with labels `[N]` and its terms.
+
+        `frozen` and `centre` are `[N, D]`: the frozen recogniser's embeddings, and class centres
+        for labels that are to be optimised.
+        """
+        embedding, quality = self.student(normalise(crops))
+        if centre is not None:
+            label = optimised_label(label, embedding, centre, self.epsilon)
+        to_label = F.l1_loss(quality.float(), label)
+        if frozen is None or not self.theta:
+            return to_label, {"quality": to_label}
+        consistency = (1 - F.cosine_similarity(embedding.float(), frozen)).mean()
+        loss = self.theta * consistency + (1 - self.theta) * to_label
+        return loss, {"quality": to_label, "consistency": consistency}
+
+
+def prepare(
+    recipe: DistillRecipe,
+    pictures: Pictures,
+    out: Path,
+    processes: Processes,
+    notify: Callable[[str], None],
+) -> Plan:
+    """Embed, label and split the pictures, and put the student together.
+
+    Raises `FiqaError` where the recipe, the data and the models do not fit together.
+    """
+    lessons = _lessons(recipe, pictures, out, processes, notify)
+    torch.manual_seed(recipe.seed)
+    backbone = open_backbone(recipe.backbone, 512, pictures, recipe.seed)
+    width = None if lessons.embeddings is None else lessons.embeddings.shape[1]
+    if lessons.centres is not None and width != backbone.features:
+        raise FiqaError(
+            f"label optimisation compares embeddings of {recipe.backbone} ({backbone.features} "
+            f"values) with those of {recipe.recogniser} ({width}): take one for both, or --loss l1"
+        )
+    student = Student(backbone, recipe.head, None if width in (None, backbone.features) else width)
+    student.begin(float(lessons.labels[lessons.rows].mean()))
+    folded = is_foldable(student)
+    # A folded network keeps the statistics of its last normalisation, too.
+    student.train(not folded)
+    if folded:
+        fold(student)
+    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    objective = Distillation(student, recipe.consistency, recipe.epsilon)
+    schedule = recipe.over(len(lessons.rows))
+    weights = list(student.network.recogniser.parameters())
+    still = weights[: -recipe.trained] if recipe.trained else []
+
+    def tensors(batch: Batch) -> tuple[Tensor, ...]:
+        return _tensors(batch, pictures, lessons, recipe.mirror)
+
+    watched = lessons.watched[:: max(1, len(lessons.watched) // WATCHED)]
+
+    def monitor(kept: nn.Module) -> Terms:
+        if not len(watched):
+            return {}
+        judged = Distillation(kept, recipe.consistency, recipe.epsilon)  # type: ignore[arg-type]
+        total = 0.0
+        for first in range(0, len(watched), recipe.batch):
+            part = watched[first : first + recipe.batch]
+            batch = Batch(0, recipe.seed, len(part), part, slice(None))
+            given = _tensors(batch, pictures, lessons, False)
+            # As in the official code, the plain label is what a validation compares with.
+            loss, _ = judged(*(tensor.to(processes.device) for tensor in given[:3]))
+            total += loss.item() * len(part)
+        return {"validation": total / len(watched)}
+
+    task = Task(
+        objective,
+        _optimiser(student, recipe),
+        lessons.rows,
+        tensors,
+        monitor,
+        lowest="validation" if recipe.validation else "",
+        frozen=still,
+        thaw=recipe.thaw or None,
+    )
+    method = "ediffiqa" if recipe.head is Head.MLP else "diffiqa-r"
+    config = config_of(backbone.network, backbone.features)
+    counts = {"pictures": len(lessons.rows), "validation pictures": len(watched)}
+    architecture = Architecture(method, backbone.network, config)
+    taught = digest(lessons.rows, lessons.labels, lessons.identities)
+    return Plan(task, schedule, architecture, counts, taught, folded)
+
+
+def _lessons(
+    recipe: DistillRecipe,
+    pictures: Pictures,
+    out: Path,
+    processes: Processes,
+    notify: Callable[[str], None],
+) -> Lessons:
+    embeddings = None
+    if recipe.consistency or recipe.loss is Loss.OPTIMISED or recipe.labels == STABILITY:
+        teacher = open_teacher(recipe.recogniser or recipe.backbone, processes.device)
+        notify(f"embedding {len(pictures):,} pictures by {teacher.name}")
+        embeddings = teacher.embed_pictures(pictures, out / "embeddings.npz", processes)
+    if recipe.labels == STABILITY:
+        assert embeddings is not None
+        return from_stability(
+            pictures.crops, embeddings, recipe.epsilon, recipe.held_out, recipe.seed, notify
+        )
+    return from_report(
+        Path(recipe.labels),
+        pictures.crops,
+        None if embeddings is None else embeddings[:, 0],
+        recipe.loss is Loss.OPTIMISED,
+        recipe.best,
+        recipe.fewest,
+        recipe.validation,
+        notify,
     )
 
 
-def main() -> None:
-    """Train from the command line."""
-    default = QualitySchedule()
-    parser = argparse.ArgumentParser(description="Train ediffiqa-n from a bank.")
-    parser.add_argument("--bank", type=Path, required=True, help="made by training.bank")
-    parser.add_argument("--teacher", type=Path, required=True, help="the teacher's state dict")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
-    parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--frozen", type=int, default=default.frozen)
-    parser.add_argument("--batch", type=int, default=default.batch)
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    schedule = QualitySchedule(
-        steps=options.steps, batch=options.batch, frozen=options.frozen, seed=options.seed
-    )
-    train(open_bank(options.bank), options.teacher, options.out, schedule, options.every)
+def _tensors(
+    batch: Batch, pictures: Pictures, lessons: Lessons, mirror: bool
+) -> tuple[Tensor, ...]:
+    """What `Distillation` takes of a batch. Labels hold for mirror images, too."""
+    numbers = batch.numbers
+    crops = pictures.read(numbers)
+    given: list[Any] = [
+        channels_first(mirrored(crops, batch) if mirror else crops),
+        torch.from_numpy(lessons.labels[numbers]),
+    ]
+    if lessons.embeddings is not None:
+        given.append(torch.from_numpy(lessons.embeddings[numbers]))
+    if lessons.centres is not None:
+        given.append(torch.from_numpy(lessons.centres[lessons.identities[numbers]]))
+    return tuple(given)
 
 
-if __name__ == "__main__":
-    main()
+def _optimiser(student: Student, recipe: DistillRecipe) -> torch.optim.AdamW:
+    """Adam with a slower backbone than head and projection; without weight decay AdamW is Adam."""
+    head = list(student.network.head.parameters())
+    if student.projection:
+        head += student.projection.parameters()
+    groups = [
+        {"params": list(student.network.recogniser.parameters()), "lr": recipe.backbone_rate},
+        {"params": head, "lr": recipe.head_rate},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)

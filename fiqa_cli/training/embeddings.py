@@ -1,55 +1,92 @@
-"""Embeddings of face crops by a frozen ONNX recogniser, the teacher or a judge."""
+"""Embeddings of face crops by a frozen recogniser, the teacher or a judge."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from fiqa_cli.errors import FiqaError
+from fiqa_cli.methods.embedder import Embedder
+from fiqa_cli.methods.loaded_recogniser import load_recogniser
+from fiqa_cli.methods.precision import Precision
+from fiqa_cli.training.batches import channels_first
+from fiqa_cli.training.parallel import THIS, Processes
+from fiqa_cli.training.pictures import Pictures
+from fiqa_cli.zoo.checksum import cached_sha256
+from fiqa_cli.zoo.preprocessing import Pixels
 
-# Mean and divisor of the RGB values 0-255, per channel.
-INPUTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "raw": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-    "half": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
-}
+CHUNK = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Recogniser:
-    """An ONNX recogniser and the input it expects, one of `INPUTS`."""
+@dataclass(frozen=True)
+class Teacher:
+    """A frozen recogniser; ready to embed crops as files hold them."""
 
-    path: Path
-    input: str
+    name: str
+    sha256: str
+    """Of its weights."""
+    embedder: Embedder
 
-    @classmethod
-    def parse(cls, text: str) -> "Recogniser":
-        """Read `INPUT:PATH`, such as `raw:recogniser.onnx`; raises `FiqaError` if it is not."""
-        kind, _, path = text.partition(":")
-        if kind not in INPUTS or not path:
-            raise FiqaError(f"{text}: expected INPUT:PATH with INPUT one of {', '.join(INPUTS)}")
-        return cls(Path(path), kind)
-
-    def embed(
-        self, crops: NDArray[np.uint8], threads: int = 1, batch: int = 32
-    ) -> NDArray[np.float32]:
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed crops `[N, 112, 112, 3]` RGB as `[N, D]`, not normalised: the norm is kept."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(
-            str(self.path), options, providers=["CPUExecutionProvider"]
+        return np.concatenate(
+            [
+                self.embedder.embed(channels_first(crops[first : first + CHUNK])).numpy()
+                for first in range(0, len(crops), CHUNK)
+            ]
         )
-        name = session.get_inputs()[0].name
-        mean, divisor = (np.array(v, np.float32) for v in INPUTS[self.input])
-        parts = []
-        for start in range(0, len(crops), batch):
-            values = (crops[start : start + batch].astype(np.float32) - mean) / divisor
-            channels_first = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
-            parts.append(session.run(None, {name: channels_first})[0])
-        return np.concatenate(parts)
+
+    def embed_pictures(
+        self, pictures: Pictures, file: Path, processes: Processes = THIS
+    ) -> NDArray[np.float32]:
+        """Embed every picture: `[crops, columns, D]`; each process embeds its share of them.
+
+        What was found is kept in `file`, `.npz`, and read from there as long as the pictures and
+        the recogniser are the same.
+        """
+        key = self._key(pictures)
+        if file.is_file():
+            with np.load(file) as kept:
+                if str(kept["key"]) == key:
+                    return np.asarray(kept["embeddings"])
+        processes.wait()  # for the slowest to have looked, before there is a file
+        mine = range(processes.rank * CHUNK, len(pictures), processes.count * CHUNK)
+        parts = [
+            self.embed(pictures.read(range(first, min(first + CHUNK, len(pictures)))))
+            for first in mine
+        ]
+        found = np.concatenate(processes.interleave(parts))
+        found = found.reshape(len(pictures.crops), pictures.columns, -1)
+        if processes.is_first:
+            partial = file.with_suffix(".partial.npz")
+            np.savez(partial, embeddings=found, key=key)
+            partial.replace(file)
+        return found
+
+    def _key(self, pictures: Pictures) -> str:
+        digest = hashlib.sha256(self.sha256.encode())
+        digest.update(f"{pictures.copies} {pictures.seed}\n".encode())
+        for place in pictures.crops.places:
+            digest.update(f"{place}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+
+def open_teacher(
+    recogniser: str, device: torch.device | None = None, pixels: Pixels | None = None
+) -> Teacher:
+    """The recogniser of that name in the registry, or in a weights file, ONNX included.
+
+    A file may say what pixels it expects: `raw:judge.onnx` is `judge.onnx` with `Pixels.RAW`.
+    It runs in fp32. Raises `FiqaError` if there is no such recogniser.
+    """
+    kind, _, file = recogniser.partition(":")
+    if pixels is None and file and kind in set(Pixels):
+        recogniser, pixels = file, Pixels(kind)
+    device = device or torch.device("cpu")
+    loaded = load_recogniser(recogniser, device, Precision.FP32, pixels)
+    return Teacher(Path(recogniser).stem, cached_sha256(loaded.file), Embedder(loaded, device))
 
 
 def normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,8 @@
 
 A PReLU and a batch normalisation cost more than the convolutions between them there. A network
 that starts from trained weights can do without: `fold` leaves convolution, bias and ReLU, and
-`unfolded_state` gives the weights back under the official names.
+`unfolded_state` gives the weights back under the official names. What was trained so has no
+statistics of batches any more, and can only be trained further in the same way.
 """
 
 import torch
@@ -10,6 +11,13 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fiqa_cli.networks.mobilefacenet import ConvBlock
+
+
+def is_foldable(network: nn.Module) -> bool:
+    """Whether `fold` leaves what the network computes as it is: its PReLUs are ReLUs."""
+    rectifiers = [module for module in network.modules() if isinstance(module, nn.PReLU)]
+    has_blocks = any(isinstance(module, ConvBlock) for module in network.modules())
+    return has_blocks and not any(module.weight.any() for module in rectifiers)
 
 
 def fold(network: nn.Module) -> None:

@@ -1,7 +1,8 @@
-"""Quality labels from a teacher's embeddings: stability under degradation, distance to a centre.
+"""Quality labels: their scale, the centres they are optimised with, and labels from embeddings.
 
-The combination follows the label optimisation of eDifFIQA (Babnik et al., TBIOM 2024):
-label = stability - eps * (1 - cos(embedding, class centre)), then min-max normalised.
+The label optimisation of eDifFIQA (Babnik et al., TBIOM 2024) lowers a label by the distance of
+the embedding to the centre of its class. Labels from embeddings alone have stability under
+degradation in its place: stability - eps * (1 - cos(embedding, class centre)).
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ from fiqa_cli.training.embeddings import cosine, normalised
 
 BEST_FRACTION = 0.2
 EPSILON = 0.5
+FEWEST = 10
 
 
 def class_centres(
@@ -30,6 +32,29 @@ def class_centres(
         count = max(3, round(best * len(own)))
         centres[identity] = own[np.argsort(-typical)[:count]].mean(0)
     return normalised(centres)
+
+
+def centres_of_best(
+    embeddings: NDArray[np.float32],
+    identities: NDArray[np.int64],
+    quality: NDArray[np.float32],
+    count: int,
+    best: float = BEST_FRACTION,
+    fewest: int = FEWEST,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Centre of each identity as eDifFIQA has it: the mean embedding of its best images.
+
+    Those are its images among the fraction `best` of all images, by `quality` `[N]`. Takes
+    embeddings `[N, D]`, as they are, and numbers `[N]` of `count` identities. Returns `[count, D]`,
+    and for each identity whether it has `fewest` such images; the centre of one that has not is 0.
+    """
+    threshold = np.sort(quality)[::-1][min(int(best * len(quality)), len(quality) - 1)]
+    chosen = quality >= threshold
+    enough = np.bincount(identities[chosen], minlength=count) >= max(fewest, 1)
+    centres = np.zeros((count, embeddings.shape[1]), np.float32)
+    for identity in np.flatnonzero(enough):
+        centres[identity] = embeddings[chosen & (identities == identity)].mean(0)
+    return centres, enough
 
 
 def impostor_threshold(
@@ -68,12 +93,12 @@ def min_max(labels: NDArray[np.float32], low: float, high: float) -> NDArray[np.
     return np.asarray(np.clip((labels - low) / (high - low), 0, 1), np.float32)
 
 
-def bank_labels(
-    embeddings: NDArray[np.float32], identities: NDArray[np.int64]
+def stability_labels(
+    embeddings: NDArray[np.float32], identities: NDArray[np.int64], epsilon: float = EPSILON
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Labels in [0, 1] of a bank's rows `[N, 1 + copies, D]`, and which rows to train on.
+    """Labels in [0, 1] of pictures embedded as `[N, 1 + copies, D]`, and which to train on.
 
-    Rows whose clean crop cannot be told from a stranger are left out, copies included.
+    Pictures whose clean crop cannot be told from a stranger are left out, copies included.
     The lowest and highest half per cent of the rest are the ends of the scale.
     """
     clean = embeddings[:, 0]
@@ -82,7 +107,7 @@ def bank_labels(
     recognisable = cosine(clean, centres[identities]) >= threshold
     raw = np.stack(
         [
-            quality_labels(clean, embeddings[:, column], centres[identities])
+            quality_labels(clean, embeddings[:, column], centres[identities], epsilon)
             for column in range(embeddings.shape[1])
         ],
         axis=1,

@@ -21,9 +21,9 @@ from torch.nn import functional as F
 from fiqa_cli.methods.catalogue import load_method
 from fiqa_cli.methods.method import Method
 from fiqa_cli.methods.precision import Precision
-from fiqa_cli.training.crops import list_crops, read_crop
+from fiqa_cli.training.crops import open_crops
 from fiqa_cli.training.degradations import DEGRADATIONS, degrade
-from fiqa_cli.training.embeddings import Recogniser, cosine
+from fiqa_cli.training.embeddings import Teacher, cosine, open_teacher
 from fiqa_cli.training.labels import class_centres, impostor_threshold
 
 Values = NDArray[np.float32]
@@ -57,14 +57,12 @@ def table(title: str, columns: list[str], rows: dict[str, list[float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def report(
-    method: Method, folder: Path, recognisers: list[Recogniser], seed: int, limit: int
-) -> str:
+def report(method: Method, folder: Path, recognisers: list[Teacher], seed: int, limit: int) -> str:
     """Degrade, embed and score at most `limit` crops of `folder`; the tables as text."""
-    paths, identities = list_crops(folder)
-    taken = np.linspace(0, len(paths) - 1, min(limit, len(paths))).round().astype(int)
-    identities = np.unique(identities[taken], return_inverse=True)[1]
-    clean = np.stack([read_crop(paths[index]) for index in taken])
+    crops = open_crops([folder])
+    taken = np.linspace(0, len(crops) - 1, min(limit, len(crops))).round().astype(int)
+    identities = np.unique(crops.identities[taken], return_inverse=True)[1]
+    clean = crops.read_all(taken)
     copies, kinds, strengths = zip(
         *(degrade(crop, seed, index) for crop, index in zip(clean, taken, strict=True)),
         strict=True,
@@ -77,7 +75,7 @@ def report(
     for recogniser in recognisers:
         original, embedding = recogniser.embed(clean), recogniser.embed(degraded)
         judges.append(cosine(original, embedding))
-        measures[f"embedding norm, {recogniser.path.stem}"] = np.linalg.norm(embedding, axis=1)
+        measures[f"embedding norm, {recogniser.name}"] = np.linalg.norm(embedding, axis=1)
         centres = class_centres(original, identities)
         threshold = impostor_threshold(original, identities, centres)
         to_centre.append(spearman(clean_quality, cosine(original, centres[identities])))
@@ -93,7 +91,7 @@ def report(
     for quarter in range(4):
         inside = np.floor(strength * 4) == quarter
         groups[f"strength {quarter / 4} to {(quarter + 1) / 4}"] = quality[inside]
-    names = [recogniser.path.stem for recogniser in recognisers]
+    names = [recogniser.name for recogniser in recognisers]
     return "\n".join(
         (
             f"{len(clean)} crops, one degraded copy each, seed {seed}\n",
@@ -133,12 +131,15 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="of 'fiqa models list', or a weights file")
     parser.add_argument("--crops", type=Path, required=True, help="folder of identity folders")
     parser.add_argument(
-        "--recogniser", action="append", required=True, help="judge, as INPUT:PATH; repeatable"
+        "--recogniser",
+        action="append",
+        required=True,
+        help="judge: a name or a file, PIXELS:FILE; repeatable",
     )
     parser.add_argument("--seed", type=int, default=100, help="not the seed of training")
     parser.add_argument("--limit", type=int, default=10**9, help="at most this many crops")
     options = parser.parse_args()
-    judges = [Recogniser.parse(text) for text in options.recogniser]
+    judges = [open_teacher(text) for text in options.recogniser]
     method = load_method(options.model, torch.device("cpu"), Precision.FP32).method
     print(report(method, options.crops, judges, options.seed, options.limit), end="")
 

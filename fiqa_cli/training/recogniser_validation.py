@@ -1,13 +1,13 @@
 """How close `fr-n` comes to its teacher, on identities that it never saw.
 
     python -m fiqa_cli.training.recogniser_validation --weights weights/fr-n.safetensors \
-        --bank BANK --teacher imagenet:TEACHER.onnx --crops DIR \
+        --recipe weights/fr-n.toml --teacher imagenet:TEACHER.onnx --crops DIR \
         --judge raw:JUDGE.onnx
 
-Prints what `training.recogniser.watch` says of the held-out identities of the bank; the true accept
-rate on all pairs of the first crops of a folder; and, on degraded copies of crops of that folder,
-how the cosine between a copy and its mirror image ranks the cosine that judges, other recognisers,
-find between the copy and the clean crop.
+Prints what `training.recogniser.watch` says of the held-out identities of the training; the true
+accept rate on all pairs of the first crops of a folder; and, on degraded copies of crops of that
+folder, how the cosine between a copy and its mirror image ranks the cosine that judges, other
+recognisers, find between the copy and the clean crop.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fiqa_cli.training.bank import Bank, open_bank
-from fiqa_cli.training.crops import HELD_OUT_IDENTITIES, hold_out, list_crops, read_crop
+from fiqa_cli.training.crops import hold_out, open_crops
 from fiqa_cli.training.degradations import degrade
-from fiqa_cli.training.embeddings import Recogniser, cosine, normalised
-from fiqa_cli.training.export import load_exported
+from fiqa_cli.training.embeddings import Teacher, cosine, normalised, open_teacher
+from fiqa_cli.training.pictures import Pictures
 from fiqa_cli.training.quality_validation import spearman, table
-from fiqa_cli.training.recogniser import embed, watch
+from fiqa_cli.training.recipe import make_recipe
+from fiqa_cli.training.recogniser import RecogniserRecipe, watch
 
 FALSE_MATCH_RATE = 1e-3
 PAIRED = 600
@@ -46,37 +46,38 @@ def true_accept_rate(
 
 
 def report(
-    weights: Path,
-    bank: Bank,
-    bank_seed: int,
-    teacher: Recogniser,
+    recogniser: Teacher,
+    recipe: RecogniserRecipe,
+    teacher: Teacher,
     folder: Path,
-    judges: list[Recogniser],
+    judges: list[Teacher],
     seed: int,
     limit: int,
 ) -> str:
     """The tables as text; `limit` is how many crops of `folder` are degraded."""
-    network = load_exported(weights)
-    held_out = np.flatnonzero(hold_out(bank.identities, HELD_OUT_IDENTITIES, bank_seed))
-    watched = watch(network, bank, held_out)
+    trained = open_crops([Path(source) for source in recipe.data])
+    pictures = Pictures(trained, recipe.copies, recipe.seed)
+    held_out = np.flatnonzero(hold_out(trained.identities, recipe.held_out, recipe.seed))
+    both = [teacher.embed(pictures.read(held_out * pictures.columns + i)) for i in (0, 1)]
+    watched = watch(recogniser.embed, pictures, np.stack(both, axis=1), held_out)
 
-    paths, identities = list_crops(folder)
-    paired = np.stack([read_crop(path) for path in paths[:PAIRED]])
+    crops = open_crops([folder])
+    paired, identities = crops.read_all(range(min(PAIRED, len(crops)))), crops.identities[:PAIRED]
     rates = {
-        weights.stem: [true_accept_rate(embed(network, paired), identities[:PAIRED])],
-        teacher.path.stem: [true_accept_rate(teacher.embed(paired), identities[:PAIRED])],
+        each.name: [true_accept_rate(each.embed(paired), identities)]
+        for each in (recogniser, teacher)
     }
 
-    taken = np.linspace(0, len(paths) - 1, min(limit, len(paths))).round().astype(int)
-    clean = np.stack([read_crop(paths[index]) for index in taken])
+    taken = np.linspace(0, len(crops) - 1, min(limit, len(crops))).round().astype(int)
+    clean = crops.read_all(taken)
     degraded = np.stack(
         [degrade(crop, seed, index)[0] for crop, index in zip(clean, taken, strict=True)]
     )
     mirror = np.ascontiguousarray(degraded[:, :, ::-1])
     utilities = [cosine(judge.embed(clean), judge.embed(degraded)) for judge in judges]
     symmetry = {
-        weights.stem: cosine(embed(network, degraded), embed(network, mirror)),
-        teacher.path.stem: cosine(teacher.embed(degraded), teacher.embed(mirror)),
+        each.name: cosine(each.embed(degraded), each.embed(mirror))
+        for each in (recogniser, teacher)
     }
     ranks = {
         name: [spearman(values, utility) for utility in utilities]
@@ -87,12 +88,12 @@ def report(
             table(
                 f"{len(held_out)} held-out crops",
                 list(watched),
-                {weights.stem: list(watched.values())},
+                {recogniser.name: list(watched.values())},
             ),
             table(f"first {len(paired)} crops, all pairs", ["TAR, FMR 1e-3"], rates),
             table(
                 f"mirror cosine, {len(degraded)} copies, seed {seed}",
-                [judge.path.stem for judge in judges],
+                [judge.name for judge in judges],
                 ranks,
             ),
         )
@@ -102,24 +103,22 @@ def report(
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="Validate fr-n against its teacher.")
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--bank", type=Path, required=True, help="made by training.bank")
-    parser.add_argument("--bank-seed", type=int, default=1, help="seed of the training")
-    parser.add_argument("--teacher", required=True, help="as INPUT:PATH")
+    parser.add_argument("--weights", required=True, help="recogniser: a name or a file")
+    parser.add_argument("--recipe", type=Path, required=True, help="TOML that it was trained by")
+    parser.add_argument("--teacher", required=True, help="as PIXELS:FILE")
     parser.add_argument("--crops", type=Path, required=True, help="folder of identity folders")
     parser.add_argument(
-        "--judge", action="append", required=True, help="recogniser, as INPUT:PATH; repeatable"
+        "--judge", action="append", required=True, help="recogniser, as PIXELS:FILE; repeatable"
     )
     parser.add_argument("--seed", type=int, default=100, help="of the copies, not of training")
     parser.add_argument("--limit", type=int, default=1000, help="at most this many copies")
     options = parser.parse_args()
     text = report(
-        options.weights,
-        open_bank(options.bank),
-        options.bank_seed,
-        Recogniser.parse(options.teacher),
+        open_teacher(options.weights),
+        make_recipe(RecogniserRecipe, options.recipe, {}),
+        open_teacher(options.teacher),
         options.crops,
-        [Recogniser.parse(text) for text in options.judge],
+        [open_teacher(text) for text in options.judge],
         options.seed,
         options.limit,
     )

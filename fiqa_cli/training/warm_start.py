@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiqa_cli.methods.distilled import normalise
 from fiqa_cli.networks.mobilefacenet import Bottleneck, ConvBlock, MobileFaceNet
-from fiqa_cli.training.batches import to_input
+from fiqa_cli.training.batches import channels_first
+from fiqa_cli.training.pictures import Pictures
+from fiqa_cli.zoo.state import load_state_dict
 
 State = dict[str, Tensor]
 
@@ -25,12 +27,18 @@ MEAN = torch.tensor((0.485, 0.456, 0.406))
 DEVIATION = torch.tensor((0.229, 0.224, 0.225))
 
 
-def start_from(teacher: Path, network: MobileFaceNet, crops: NDArray[np.uint8], seed: int) -> None:
-    """Fill `network` from the teacher's file, fitted on `FITTED_ON` of the crops `[N, H, W, 3]`."""
-    state = torch.load(teacher, map_location="cpu", weights_only=True)
-    count = min(FITTED_ON, len(crops))
-    sample = np.random.default_rng(seed).choice(len(crops), count, replace=False)
-    warm_start(network, state, to_input(crops[np.sort(sample)]))
+def is_foreign_mobilefacenet(path: Path) -> bool:
+    """Whether a state dict has the layout of the teacher, and not that of our networks."""
+    return "dw_conv.pointwise.weight" in load_state_dict(path)
+
+
+def start_from(teacher: Path, network: MobileFaceNet, pictures: Pictures, seed: int) -> None:
+    """Fill `network` from the teacher's file, fitted on `FITTED_ON` crops of the pictures."""
+    state = load_state_dict(teacher)
+    crops = len(pictures.crops)
+    count = min(FITTED_ON, crops)
+    sample = np.random.default_rng(seed).choice(crops, count, replace=False)
+    warm_start(network, state, normalise(channels_first(pictures.clean(np.sort(sample)))))
 
 
 def copy_layer(block: ConvBlock, state: State, conv: str, bn: str) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from fiqa_cli.errors import FiqaError
@@ -38,7 +39,9 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> None:
                     shutil.copyfileobj(source, file, 2**20)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, (zipfile.BadZipFile, OSError, EOFError, NotImplementedError)):
+        if isinstance(
+            error, zipfile.BadZipFile | zlib.error | OSError | EOFError | NotImplementedError
+        ):
             raise FiqaError(f"{archive.name} is a damaged zip: {error}") from error
         raise
 

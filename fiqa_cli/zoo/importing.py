@@ -10,12 +10,13 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.zoo.cache import make_folder, model_folder, require_space, sync
 from fiqa_cli.zoo.checksum import sha256_of
 from fiqa_cli.zoo.formats import ONNX, SAFETENSORS, TORCH, ZIP, weights_format
-from fiqa_cli.zoo.load import load_network, load_onnx
+from fiqa_cli.zoo.load import load_network
 from fiqa_cli.zoo.lock import locked
 from fiqa_cli.zoo.model import Model
+from fiqa_cli.zoo.onnx_network import load_onnx_quality
 from fiqa_cli.zoo.pull import install_file, install_pack
 from fiqa_cli.zoo.receipt import entry
-from fiqa_cli.zoo.store import locate
+from fiqa_cli.zoo.store import how_to_get, locate
 
 _SUFFIX = {ONNX: ".onnx", SAFETENSORS: ".safetensors", TORCH: ".pth"}
 
@@ -35,6 +36,8 @@ def import_file(
         raise FiqaError(
             f"{model.name} has no weights of its own: import those of {model.recogniser}"
         )
+    if model.source == "none":
+        raise FiqaError(how_to_get(model))
     if not file.is_file():
         raise FiqaError(f"there is no file {file}")
     kind = weights_format(file)
@@ -84,7 +87,7 @@ def _require_model(model: Model, copy: Path, kind: str, file: Path) -> None:
         if kind != ONNX:
             load_network(model, copy)
         elif model.kind == "quality":
-            load_onnx(copy)
+            load_onnx_quality(copy)
         else:
             raise FiqaError(f"{file} is ONNX, but {model.name} has to be a state dict")
     except FiqaError as error:

@@ -52,7 +52,8 @@ class Model:
     summary: str
     licence: str
     method: str = ""
-    """How qualities come about: `ediffiqa`, `diffiqa-r`, `diffiqa` or `faceqan`."""
+    """How qualities come about: `ediffiqa`, `diffiqa-r`, `diffiqa`, `faceqan`, `sharpness` or
+    `embedding-norm`."""
     network: str = ""
     """What the weights are of: `mobilefacenet`, `iresnet18`, `iresnet50`, `iresnet100`, `unet`."""
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -77,12 +78,12 @@ class Model:
     def source(self) -> str:
         """How the weights reach this machine: `built-in`, `download`, `import` or `file`.
 
-        `recogniser` if there are none but the recogniser's.
+        `recogniser` if there are none but the recogniser's, `none` if there are none at all.
         """
         if self.path is not None:
             return "file"
-        if self.method == "faceqan":
-            return "recogniser"
+        if not (self.network or self.detector or self.artifacts or self.obtain):
+            return "recogniser" if self.recogniser else "none"
         if self.built_in:
             return "built-in"
         return "download" if any(a.url for a in self.artifacts) else "import"

@@ -13,9 +13,13 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.zoo.builtin import read_sums, weights_folder
 from fiqa_cli.zoo.formats import ONNX, weights_format
 from fiqa_cli.zoo.model import Artifact, Model, Paper, Preprocessing
+from fiqa_cli.zoo.preprocessing import PREPROCESSING, Pixels
 
+TRAINED = "model.safetensors"
+"""The weights in the folder that a training writes: the folder stands for them."""
+_RECOGNISER = "fr-n"
+"""Under a U-Net of the user, unless `--recogniser` says otherwise."""
 _SUFFIXES = (".onnx", ".safetensors", ".pth", ".pt", ".bin")
-_CROP = Preprocessing(112, "RGB", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @functools.cache
@@ -42,10 +46,10 @@ def weights_of(model: Model) -> Model:
 
 
 def resolve(name_or_path: str, kind: str = "quality") -> Model:
-    """The model of that name, or the one in a weights file of the user.
+    """The model of that name, or the one in a weights file of the user, or in a trained folder.
 
     The architecture of a file is read off its parameter names and shapes; an ONNX file is taken
-    as a finished quality network. Raises `FiqaError` for an unknown name, a missing or unknown
+    as a finished network of `kind`. Raises `FiqaError` for an unknown name, a missing or unknown
     file, and for a model that is not of `kind`, `quality` or `recogniser`.
     """
     found = _resolve(name_or_path, kind)
@@ -62,24 +66,26 @@ def _resolve(name_or_path: str, kind: str) -> Model:
     if os.sep not in name_or_path and not name_or_path.lower().endswith(_SUFFIXES):
         return find(name_or_path)
     path = Path(name_or_path).expanduser()
+    name = path.name
+    if (path / TRAINED).is_file():
+        path /= TRAINED
     if not path.is_file():
         raise FiqaError(f"there is no model file {name_or_path}")
     found = Model(
-        name=path.name,
+        name=name,
         kind=kind,
         summary=f"weights file {name_or_path}",
         licence="not known",
-        preprocessing=_CROP,
+        preprocessing=PREPROCESSING[Pixels.HALF],
         path=path,
     )
     if weights_format(path) == ONNX:
-        if kind == "recogniser":
-            raise FiqaError(f"{path} is ONNX: a recogniser has to be a state dict, for gradients")
         return found
     from fiqa_cli.zoo.load import recognise
 
     method, network, config = recognise(path, kind)
-    return replace(found, method=method, network=network, config=config)
+    recogniser = _RECOGNISER if method == "diffiqa" else ""
+    return replace(found, method=method, network=network, config=config, recogniser=recogniser)
 
 
 def read_registry(folder: Path) -> dict[str, Model]:

@@ -92,6 +92,8 @@ def verify(model: Model) -> Iterator[Check]:
 def how_to_get(model: Model) -> str:
     """One line that says how the weights of `model` get onto this machine."""
     model = weights_of(model)
+    if model.source == "none":
+        return f"{model.name} has no weights: it is ready as it is"
     missing = f"the weights of {model.name} are not on this machine"
     if model.built_in:
         return f"{missing} although they come with fiqa: reinstall fiqa"

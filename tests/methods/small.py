@@ -1,9 +1,12 @@
 """Networks small enough for a test to run them hundreds of times, and crops for them."""
 
+from random import Random
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiqa_cli.methods.method import Method
 from fiqa_cli.networks.unet import UNet, UNetConfig
 from fiqa_cli.zoo.model import Preprocessing
 
@@ -39,3 +42,16 @@ def random_crops(count: int, seed: int) -> Tensor:
     """Noise, uint8 `[count, 3, 112, 112]`."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (count, 3, 112, 112), dtype=torch.uint8, generator=generator)
+
+
+def assert_independent(method: Method, count: int, seed: int, random: Random) -> None:
+    """The score of a crop depends neither on the batch it comes in nor on its place there."""
+    batch = random_crops(count, seed)
+    together = method.score(batch).quality
+    order = random.sample(range(count), count)
+    torch.testing.assert_close(
+        method.score(batch[order]).quality, together[order], rtol=0, atol=1e-5
+    )
+    cut = random.randint(0, count)
+    parts = [method.score(part).quality for part in (batch[:cut], batch[cut:]) if len(part)]
+    torch.testing.assert_close(torch.cat(parts), together, rtol=0, atol=1e-5)

@@ -14,7 +14,14 @@ from fiqa_cli.methods.recogniser import Recogniser
 from fiqa_cli.networks.iresnet import iresnet18
 from fiqa_cli.networks.unet import UNet, UNetConfig
 from golden.official import GOLDEN
-from methods.small import CPU, HALF, SmallRecogniser, random_crops, small_unet
+from methods.small import (
+    CPU,
+    HALF,
+    SmallRecogniser,
+    assert_independent,
+    random_crops,
+    small_unet,
+)
 from networks.rule import crops, fill
 
 
@@ -97,16 +104,7 @@ def test_nothing_stops_at_an_error_of_zero() -> None:
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1, 7), st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_scores_depend_on_neither_batch_nor_order(count: int, seed: int, random) -> None:
-    batch = random_crops(count, seed)
-    method = small(Diffusion(copies=2, timestep=3))
-    together = method.score(batch).quality
-    order = random.sample(range(count), count)
-    torch.testing.assert_close(
-        method.score(batch[order]).quality, together[order], rtol=0, atol=1e-5
-    )
-    cut = random.randint(0, count)
-    parts = [method.score(part).quality for part in (batch[:cut], batch[cut:]) if len(part)]
-    torch.testing.assert_close(torch.cat(parts), together, rtol=0, atol=1e-5)
+    assert_independent(small(Diffusion(copies=2, timestep=3)), count, seed, random)
 
 
 def test_the_same_run_gives_the_same_bits_and_another_seed_another_score() -> None:

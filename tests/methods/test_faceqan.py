@@ -13,7 +13,7 @@ from fiqa_cli.methods.recogniser import Recogniser
 from fiqa_cli.networks.iresnet import iresnet18
 from fiqa_cli.zoo.model import Preprocessing
 from golden.official import GOLDEN
-from methods.small import CPU, HALF, SmallRecogniser, random_crops
+from methods.small import CPU, HALF, SmallRecogniser, assert_independent, random_crops
 from networks.rule import crops, fill
 
 
@@ -85,18 +85,9 @@ def test_every_parameter_counts(
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1, 9), st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_scores_depend_on_neither_batch_nor_order(count: int, seed: int, random) -> None:
-    batch = random_crops(count, seed)
-    method = FaceQAN(
-        "f", recogniser(SmallRecogniser()), CPU, Precision.FP32, Attack(copies=3, iterations=2)
-    )
-    together = method.score(batch).quality
-    order = random.sample(range(count), count)
-    torch.testing.assert_close(
-        method.score(batch[order]).quality, together[order], rtol=0, atol=1e-5
-    )
-    cut = random.randint(0, count)
-    parts = [method.score(part).quality for part in (batch[:cut], batch[cut:]) if len(part)]
-    torch.testing.assert_close(torch.cat(parts), together, rtol=0, atol=1e-5)
+    attack = Attack(copies=3, iterations=2)
+    method = FaceQAN("f", recogniser(SmallRecogniser()), CPU, Precision.FP32, attack)
+    assert_independent(method, count, seed, random)
 
 
 def test_the_same_run_gives_the_same_bits_and_another_seed_another_score() -> None:

@@ -1,9 +1,7 @@
 """The diffusion against its definitions, written out slowly, and against official figures."""
 
 import itertools
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +12,7 @@ from torch import Tensor
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.diffusion import add_noise, alphas_cumprod, restore
-from fiqa_cli.networks.unet import UNet, UNetConfig, for_inference
-from networks.rule import fill, inputs
-
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "official.json").read_text())
+from golden.official import GOLDEN
 
 
 def share(step: int) -> float:
@@ -105,23 +100,3 @@ def test_restore(step: int, seed: int) -> None:
 def test_restore_refuses_other_time_steps(step: int) -> None:
     with pytest.raises(FiqaError, match="between 1 and 999"):
         restore(lambda x, t: x, torch.zeros(1, 3, 4, 4), step, lambda i: torch.zeros(1, 3, 4, 4))
-
-
-def test_official_restoration() -> None:
-    golden = GOLDEN["diffiqa"]
-    config = UNetConfig(dim=golden["unet"]["dim"], multipliers=tuple(golden["unet"]["dim_mults"]))
-    network = fill(UNet(config))
-    assert isinstance(network, UNet)
-    network = for_inference(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = inputs()[: golden["images"]]
-    images = torch.cat((images, images.flip(3))).repeat_interleave(golden["copies"], 0)
-    rng = np.random.default_rng(99)
-
-    def draw(i: int) -> Tensor:
-        return torch.from_numpy(rng.standard_normal(images.shape)).float()
-
-    with torch.inference_mode():
-        noised = add_noise(images, golden["timestep"], draw(0))
-        restored = restore(network, noised, golden["timestep"], draw)
-    for batch, figures in ((noised, "noisy_mean_std"), (restored, "reconstructed_mean_std")):
-        assert [batch.mean().item(), batch.std().item()] == pytest.approx(golden[figures], rel=1e-4)

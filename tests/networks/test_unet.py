@@ -1,16 +1,13 @@
 """The U-Net against figures of the official one, and its cheaper form against itself."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 
 from fiqa_cli.networks.unet import UNet, UNetConfig, for_inference, sinusoids
+from golden.official import GOLDEN
 from networks.rule import fill, inputs
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "official.json").read_text())["unet"]
 SMALL = UNetConfig(dim=16, multipliers=(1, 2, 4), heads=2, head_width=8)
 
 
@@ -25,13 +22,14 @@ def crop(size: int = 32) -> Tensor:
 
 
 def test_official_size_and_output() -> None:
+    figures = GOLDEN["unet"]
     with torch.device("meta"):
         network = UNet()
-    assert sum(p.numel() for p in network.parameters()) == GOLDEN["parameters"]
+    assert sum(p.numel() for p in network.parameters()) == figures["parameters"]
     fill(network.to_empty(device="cpu"))
     with torch.inference_mode():
         out = network(inputs()[:1].expand(2, -1, -1, -1), torch.tensor([0, 4]))
-    for image, golden in zip(out, (GOLDEN["0"], GOLDEN["4"]), strict=True):
+    for image, golden in zip(out, (figures["0"], figures["4"]), strict=True):
         values = image.flatten()[golden["flat_index"]]
         # Outputs of standard deviation 1.4 that come close to 0: hence the absolute tolerance.
         torch.testing.assert_close(values, torch.tensor(golden["value"]), rtol=1e-4, atol=1e-5)

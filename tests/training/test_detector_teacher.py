@@ -18,7 +18,7 @@ STRIDES = (8, 16, 32)
 
 
 class Scrfd(nn.Module):
-    """Few, random predictions from mean colours, with the parameter names of insightface's SCRFD."""
+    """Few, random predictions from colours, with the parameter names of insightface's SCRFD."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,87 +5,71 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.unet import UNet, UNetConfig
-from fiqa_cli.training.batches import to_input
+from fiqa_cli.training.batches import channels_first, draw
 from fiqa_cli.training.crops import hold_out
 from fiqa_cli.training.diffusion import (
-    UNET_N,
-    DiffusionSchedule,
-    draw,
+    DiffusionRecipe,
+    prepare,
     restorable,
     restoration_loss,
     start_as_identity,
-    train,
+    tensors_of,
     worsened,
 )
-from fiqa_cli.training.export import export, load_exported
-from training.small_bank import small_bank
+from fiqa_cli.training.export import export
+from fiqa_cli.training.parallel import THIS
+from fiqa_cli.training.pictures import Pictures
+from fiqa_cli.training.plan import Plan
+from fiqa_cli.training.recipe import make_recipe
+from fiqa_cli.zoo.builtin import weights_folder
+from fiqa_cli.zoo.load import load_network
+from fiqa_cli.zoo.registry import resolve
+from training.interruption import assert_resumes
+from training.small_faces import negatives, small_pictures
 
-TINY = UNetConfig(dim=12, multipliers=(1, 2), patch=2, heads=1, head_width=8, groups=4)
-SCHEDULE = DiffusionSchedule(steps=4, batch=2, warm_up=2, unet=TINY)
+RECIPE = DiffusionRecipe(
+    data=(),
+    steps=4,
+    batch=2,
+    accumulate=1,
+    warm_up=2,
+    rate=1e-3,
+    held_out=2,
+    dim=16,
+    multipliers=(1, 2),
+    patch=2,
+    heads=1,
+    head_width=8,
+    identity=True,
+)
+BUILT_IN = make_recipe(DiffusionRecipe, weights_folder() / "unet-n.toml", {})
 
 
-@pytest.fixture(autouse=True)
-def held_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fiqa_cli.training.diffusion.HELD_OUT_IDENTITIES", 2)
-    monkeypatch.setattr("fiqa_cli.training.diffusion.MONITORED", 2)
+def plan(pictures: Pictures, recipe: DiffusionRecipe = RECIPE) -> Plan:
+    return prepare(recipe, pictures, Path(), THIS, lambda line: None)
 
 
-class Interruption(Exception):
-    """Stands for a kill between two steps."""
-
-
-def test_a_stopped_run_goes_on_and_is_exported_as_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bank = small_bank("jpeg")
-    train(bank, tmp_path / "whole", SCHEDULE, every=2)
-
-    def stop(*arguments: object) -> tuple[Tensor, ...]:
-        if not torch.is_inference_mode_enabled() and arguments[2] == 3:
-            raise Interruption
-        return draw(*arguments)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr("fiqa_cli.training.diffusion.draw", stop)
-        with pytest.raises(Interruption):
-            train(bank, tmp_path / "cut", SCHEDULE, every=2)
-    train(bank, tmp_path / "cut", SCHEDULE, every=2)
-    whole, cut = (
-        torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("whole", "cut")
-    )
-    for part in ("student", "average"):
-        assert all(torch.equal(whole[part][name], cut[part][name]) for name in whole[part])
-
-    exported = tmp_path / "unet-n.safetensors"
-    export(tmp_path / "whole" / "checkpoint.pt", exported)
-    network = load_exported(exported)
+def test_a_stopped_run_goes_on_and_is_exported_as_trained(tmp_path: Path) -> None:
+    faces = small_pictures(tmp_path / "faces")
+    kept = assert_resumes(lambda: plan(faces), tmp_path, until=3)
+    file = tmp_path / "unet.safetensors"
+    export(kept, plan(faces).architecture, file, {})
+    found = resolve(str(file))
+    assert (found.method, found.recogniser) == ("diffiqa", "fr-n")
+    network = load_network(found, file)
     assert isinstance(network, UNet)
-    assert network.config == TINY
-    trained = UNet(TINY)
-    trained.load_state_dict(whole["average"])
-    x, time = to_input(bank.crops[:, 0]), torch.tensor([4])
-    with torch.inference_mode():
-        torch.testing.assert_close(network(x, time), trained(x, time), atol=0.01, rtol=0.01)
-    with safe_open(exported, framework="pt") as file:
-        assert file.metadata()["licence"] == "non-commercial research only"
-
-
-def test_the_built_in_size_keeps_its_limits() -> None:
-    network = UNet(UNET_N)
-    # With fr-n, 2.3 MB, at most 12 MB in half precision.
-    assert sum(value.numel() for value in network.parameters()) * 2 < 9_000_000
-    with torch.inference_mode():
-        assert network(torch.zeros(1, 3, 112, 112), torch.tensor([4])).shape == (1, 3, 112, 112)
+    assert network.config == RECIPE.unet
+    assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
 
 
 def test_training_begins_at_the_identity() -> None:
     torch.manual_seed(0)
-    network = UNet(UNET_N)
+    network = UNet(BUILT_IN.unet)
     start_as_identity(network)
     x = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(network(x, torch.tensor([3, 90])), x)
@@ -126,17 +110,17 @@ def test_the_clean_crop_is_the_target_of_the_degraded_and_noised_one() -> None:
 
 
 def test_a_batch_pairs_each_clean_crop_with_its_own_copy() -> None:
-    bank = small_bank("jpeg")
-    clean, degraded, noise, time = draw(bank, np.arange(12), 0, 12, seed=1)
-    pictures = to_input(bank.crops[:, 0])
+    pictures = negatives()
+    batch = draw(np.arange(12), 0, 12, seed=1)
+    clean, degraded, noise, time = tensors_of(batch, pictures)
+    originals = channels_first(pictures.clean(range(6)))
     turned = 0
     for a, b in zip(clean, degraded, strict=True):
-        as_is = (pictures == a).all((1, 2, 3))
-        mirror = (pictures.flip(3) == a).all((1, 2, 3))
-        assert as_is.any() != mirror.any()
-        turned += int(mirror.any())
-        # The copies of the small bank are negatives.
-        assert torch.equal(a, b) or torch.allclose(a, -b, atol=1e-6)
+        as_is = (originals == a).all((1, 2, 3)).any()
+        mirror = (originals.flip(3) == a).all((1, 2, 3)).any()
+        assert as_is != mirror
+        turned += int(mirror)
+        assert torch.equal(a, b) or torch.equal(a, 255 - b)
     assert 0 < turned < 12
     assert 0 < sum(torch.equal(a, b) for a, b in zip(clean, degraded, strict=True)) < 12
     assert noise.shape == clean.shape
@@ -146,42 +130,50 @@ def test_a_batch_pairs_each_clean_crop_with_its_own_copy() -> None:
 
 
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
-    bank, rows = small_bank("jpeg"), np.arange(12)
-    first = draw(bank, rows, 3, 4, seed=1)
-    again, later, other = (draw(bank, rows, *key) for key in ((3, 4, 1), (4, 4, 1), (3, 4, 2)))
+    pictures = negatives()
+
+    def made(step: int, seed: int, rank: int = 0, processes: int = 1) -> tuple[Tensor, ...]:
+        return tensors_of(draw(np.arange(12), step, 4, seed, rank, processes), pictures)
+
+    first, again, later, other = made(3, 1), made(3, 1), made(4, 1), made(3, 2)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     for different in (later, other):
         assert not torch.equal(first[2], different[2])
         assert not torch.equal(first[3], different[3])
+    for whole, part in zip(first, made(3, 1, 1, 2), strict=True):
+        assert torch.equal(whole[1::2], part)
 
 
 @pytest.mark.parametrize(
     ("kind", "kept"), [("jpeg", True), ("misalignment", False), ("mixture", False)]
 )
 def test_copies_whose_face_may_have_moved_are_left_out(kind: str, kept: bool) -> None:
-    assert restorable(small_bank(kind)).tolist() == [[True, kept]] * 6
+    assert restorable(negatives(kind)).tolist() == [[True, kept]] * 6
 
 
-def test_held_out_identities_are_never_trained_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bank = small_bank("jpeg")
-    drawn: dict[bool, set[int]] = {True: set(), False: set()}
+def test_held_out_identities_are_watched_and_never_trained_on(tmp_path: Path) -> None:
+    pictures = small_pictures(tmp_path, copies=0)
+    made = plan(pictures, replace(RECIPE, copies=0))
+    held_out = set(np.flatnonzero(hold_out(pictures.crops.identities, 2, seed=1)))
+    assert set(made.task.rows) == set(range(6)) - held_out
+    told = made.task.monitor(UNet(RECIPE.unet))
+    assert set(told) == {"held out", "rms at 4"}
+    without = plan(pictures, replace(RECIPE, held_out=0))
+    assert without.task.monitor(UNet(RECIPE.unet)) == {}
 
-    def record(bank, rows, *key):  # type: ignore[no-untyped-def]
-        drawn[torch.is_inference_mode_enabled()].update(rows // 2)
-        return draw(bank, rows, *key)
 
-    monkeypatch.setattr("fiqa_cli.training.diffusion.draw", record)
-    train(bank, tmp_path, replace(SCHEDULE, steps=1), every=1)
-    held_out = set(np.flatnonzero(hold_out(bank.identities, 2, seed=1)))
-    assert drawn[True] == held_out
-    assert drawn[False] == set(range(6)) - held_out
+def test_an_identity_needs_channels_for_its_pixels() -> None:
+    with pytest.raises(FiqaError, match="--identity needs --dim 12"):
+        replace(RECIPE, dim=8)
+
+
+def test_the_official_size_is_the_default() -> None:
+    assert DiffusionRecipe(data=()).unet == UNetConfig()
 
 
 def test_the_loss_falls_on_a_batch_that_is_repeated() -> None:
     torch.manual_seed(0)
-    network = UNet(TINY)
+    network = UNet(RECIPE.unet)
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     x = torch.linspace(-1, 1, 32)
     clean = torch.stack((x.expand(32, 32), x[:, None].expand(32, 32)))[:, None].repeat(1, 3, 1, 1)

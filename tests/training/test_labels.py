@@ -3,11 +3,12 @@ import pytest
 from numpy.typing import NDArray
 
 from fiqa_cli.training.labels import (
-    bank_labels,
+    centres_of_best,
     class_centres,
     impostor_threshold,
     min_max,
     quality_labels,
+    stability_labels,
 )
 
 IDENTITIES, EACH, WIDTH = 12, 10, 64
@@ -74,7 +75,7 @@ def test_min_max_clips_beyond_its_ends() -> None:
     np.testing.assert_allclose(scaled, [0, 0, 0.5, 1, 1])
 
 
-def test_bank_labels_fall_with_the_turn_and_leave_strangers_out(
+def test_stability_labels_fall_with_the_turn_and_leave_strangers_out(
     clean: NDArray[np.float32],
     identities: NDArray[np.int64],
     directions: NDArray[np.float32],
@@ -83,10 +84,26 @@ def test_bank_labels_fall_with_the_turn_and_leave_strangers_out(
     crops = clean / np.linalg.norm(clean, axis=1, keepdims=True)
     crops[stranger] = directions[IDENTITIES]
     away = directions[IDENTITIES + 1]
-    bank = np.stack([crops, crops + 0.5 * away, crops + 3 * away], axis=1)
-    labels, kept = bank_labels(bank, identities)
+    pictures = np.stack([crops, crops + 0.5 * away, crops + 3 * away], axis=1)
+    labels, kept = stability_labels(pictures, identities)
     assert labels.min() >= 0
     assert labels.max() <= 1
     assert (np.diff(labels[identities != 0], axis=1) < 0).all()
     assert not kept[stranger].any()
     assert kept.sum() == 3 * (len(clean) - 1)
+
+
+def test_centres_are_means_of_the_best_and_need_enough_of_them() -> None:
+    embeddings = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    identities = np.repeat((0, 1, 2), 4)
+    quality = np.array([9, 8, 7, 1, 6, 5, 0, 0, 4, 3, 2, 2.5], np.float32)
+    # The best half are those from the seventh value of falling order on: 3 and more.
+    centres, enough = centres_of_best(embeddings, identities, quality, 4, best=0.5, fewest=2)
+    assert enough.tolist() == [True, True, True, False]
+    np.testing.assert_allclose(centres[0], embeddings[:3].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(centres[1], embeddings[4:6].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(centres[2], embeddings[8:10].mean(0), rtol=1e-6)
+    _, enough = centres_of_best(embeddings, identities, quality, 4, best=0.5, fewest=3)
+    assert enough.tolist() == [True, False, False, False]
+    _, enough = centres_of_best(embeddings, identities, quality, 4, best=1.0, fewest=4)
+    assert enough.tolist() == [True, True, True, False]

@@ -1,0 +1,106 @@
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.command import fiqa
+from fiqa_cli.cli.train import app
+from fiqa_cli.methods.precision import Precision
+from fiqa_cli.training.diffusion import DiffusionRecipe
+from fiqa_cli.training.distill_recipe import DistillRecipe, Head, Loss
+from fiqa_cli.training.recogniser import RecogniserRecipe
+from fiqa_cli.training.schedule import Decay
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+RECIPES = {each.command: each for each in (DistillRecipe, RecogniserRecipe, DiffusionRecipe)}
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What would be trained: recipe, folder and options of each call."""
+    calls: list[tuple[Any, ...]] = []
+
+    def record(recipe: object, out: Path, device: object, **options: Any) -> Path:
+        calls.append((recipe, out, options))
+        return out / "model.safetensors"
+
+    monkeypatch.setattr("fiqa_cli.training.session.train", record)
+    return calls
+
+
+def test_options_reach_the_recipe(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    config = tmp_path / "r.toml"
+    config.write_text('[distill]\nlabels = "r.csv"\nbatch = 7\nseed = 5\n')
+    line = (
+        f"distill a b.tar --config {config} --backbone fr-n --loss l1 --head linear --batch 8 "
+        "--decay cosine --precision bf16 --mirror --thaw 3 --every 9 --half --device cpu -o out"
+    )
+    assert CliRunner().invoke(app, line.split()).exit_code == 0
+    recipe, out, options = trained[0]
+    assert recipe == DistillRecipe(
+        data=("a", "b.tar"),
+        labels="r.csv",
+        backbone="fr-n",
+        loss=Loss.L1,
+        head=Head.LINEAR,
+        batch=8,
+        seed=5,
+        decay=Decay.COSINE,
+        precision=Precision.BF16,
+        mirror=True,
+        thaw=3,
+    )
+    assert out == Path("out")
+    assert (options["every"], options["half"], options["workers"]) == (9, True, None)
+
+
+def test_the_default_precision_of_this_machine_can_be_asked_for(
+    trained: list[tuple[Any, ...]],
+) -> None:
+    line = "recogniser a --recogniser fr-n --precision auto --device cpu -q -o out"
+    assert CliRunner().invoke(app, line.split()).exit_code == 0
+    assert trained[0][0].precision in (Precision.FP32, Precision.BF16)
+    assert trained[0][2]["observers"] == []
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_option_has_help_and_every_number_of_a_recipe_an_option(name: str) -> None:
+    params = {each.name: each for each in COMMANDS[name].params}
+    assert all(getattr(each, "help", None) for each in params.values())
+    # These have to be written in a file.
+    in_file = {"diffusion": {"multipliers", "epochs"}}.get(name, set())
+    assert {each.name for each in fields(RECIPES[name])} - params.keys() == in_file
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_defaults_in_the_help_are_those_of_the_recipe(name: str) -> None:
+    for param in COMMANDS[name].params:
+        shown = getattr(param, "show_default", False)
+        field = RECIPES[name].__dataclass_fields__.get(param.name)
+        if not isinstance(shown, str) or field is None or isinstance(field.default, bool):
+            continue
+        if param.name in ("theta", "recogniser"):  # told in words
+            continue
+        if isinstance(field.default, float | int):
+            assert float(shown) == field.default, param.name
+        else:
+            assert shown == field.default, param.name
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("train distill -o x", "nothing to train on"),
+        ("train distill a --labels r.csv --backbone fr-n --loss l3 -o x", "one of optimised, l1"),
+        ("train recogniser absent --recogniser fr-n -o x", "no folder, tar shard or list absent"),
+    ],
+)
+def test_errors_are_one_line(line: str, told: str, tmp_path: Path) -> None:
+    done = fiqa(*line.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert told in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
