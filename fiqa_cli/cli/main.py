@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from fiqa_cli import __version__
-from fiqa_cli.cli import filter, models, samples, score
+from fiqa_cli.cli import embed, evaluate, filter, models, samples, score, train
 from fiqa_cli.cli.console import complain
 from fiqa_cli.cli.settings import read_settings
 from fiqa_cli.errors import FiqaError
@@ -35,7 +35,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score")(score.score)
+app.command("embed")(embed.embed)
 app.command("filter")(filter.filter_)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
 app.command("samples")(samples.samples)
 

@@ -65,7 +65,9 @@ def show(name: Name, as_json: AsJson = False) -> None:
     for label, value in _facts(model):
         if value:
             typer.echo(f"{label + ':':<15}{value}")
-    typer.echo(f"{'here:':<15}{f'{found.path} ({found.state})' if found else 'no'}")
+    absent = "no weights" if model.source == "none" else "no"
+    here = f"{found.path} ({found.state})" if found else absent
+    typer.echo(f"{'here:':<15}{here}")
     if found is None:
         typer.echo(how_to_get(model), err=True)
 
@@ -177,7 +179,8 @@ def _state(model: "Model", found: "Place | None") -> str:
         return found.state
     if model.source == "recogniser":
         return f"needs {model.recogniser}"
-    return {"download": "to pull", "import": "to import"}.get(model.source, "missing")
+    told = {"download": "to pull", "import": "to import", "none": "no weights"}
+    return told.get(model.source, "missing")
 
 
 def _facts(model: "Model") -> Iterator[tuple[str, str]]:
@@ -189,6 +192,7 @@ def _facts(model: "Model") -> Iterator[tuple[str, str]]:
         yield "paper", f"{model.paper.citation} {model.paper.url}"
     yield "method", model.method
     yield "network", model.network
+    yield "config", ", ".join(f"{name} = {value}" for name, value in model.config.items())
     yield "detector", model.detector
     yield "recogniser", model.recogniser
     if model.preprocessing:

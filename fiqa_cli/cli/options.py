@@ -5,7 +5,101 @@ from typing import Annotated
 
 import typer
 
-REPORT = "Report"
+from fiqa_cli.faces.choice import FaceChoice
+from fiqa_cli.methods.precision import Precision
+from fiqa_cli.zoo.preprocessing import Pixels
+
+FACES, RECOGNISER, MACHINE, REPORT = "Faces", "Recogniser", "Machine", "Report"
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="IMAGE|FOLDER|@LIST|-",
+        help="Images, folders (searched recursively), @LIST files of paths, - for paths on "
+        "standard input.",
+        show_default=False,
+    ),
+]
+Null = Annotated[
+    bool, typer.Option("--null", "-0", help="Paths in lists end with NUL, not line feed.")
+]
+
+Aligned = Annotated[
+    bool,
+    typer.Option(
+        "--aligned",
+        rich_help_panel=FACES,
+        help="The images are aligned 112x112 crops: no detection.",
+    ),
+]
+Detector = Annotated[
+    str,
+    typer.Option(
+        envvar="FIQA_DETECTOR",
+        rich_help_panel=FACES,
+        help="A detector of 'fiqa models list', or the folder of an insightface package.",
+    ),
+]
+Faces = Annotated[
+    FaceChoice,
+    typer.Option(
+        rich_help_panel=FACES,
+        help="All faces of an image, the one with the largest box, or the surest one.",
+    ),
+]
+MinFace = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="PIXELS", rich_help_panel=FACES, help="Narrower boxes are too small."
+    ),
+]
+DetSize = Annotated[
+    int,
+    typer.Option(
+        metavar="PIXELS",
+        rich_help_panel=FACES,
+        help="Images are scaled to this for detection; a multiple of 32.",
+    ),
+]
+DetThreshold = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, rich_help_panel=FACES, help="Least score of a face."),
+]
+
+Preprocessing = Annotated[
+    Pixels | None,
+    typer.Option(
+        rich_help_panel=RECOGNISER,
+        help="The pixels that the recogniser's file expects: (x/255 - 0.5)/0.5, 0 to 255, or by "
+        "mean and deviation of ImageNet.",
+        show_default="what an ONNX file tells, else half",
+    ),
+]
+
+Device = Annotated[
+    str,
+    typer.Option(
+        envvar="FIQA_DEVICE", rich_help_panel=MACHINE, help="auto, cpu, cuda, cuda:1 or mps."
+    ),
+]
+Arithmetic = Annotated[
+    Precision,
+    typer.Option(
+        envvar="FIQA_PRECISION",
+        rich_help_panel=MACHINE,
+        help="fp32 is exact; auto takes bf16 where the device computes it natively.",
+    ),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(min=1, rich_help_panel=MACHINE, help="Faces taken at once."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, rich_help_panel=MACHINE, help="Threads that read and detect; one per core."
+    ),
+]
 
 Output = Annotated[
     Path | None,

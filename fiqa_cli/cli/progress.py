@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from rich.progress import (
     BarColumn,
@@ -17,7 +18,8 @@ from rich.text import Text
 
 from fiqa_cli.cli.console import console
 from fiqa_cli.pipeline.tally import Tally
-from fiqa_cli.records.row import Row
+
+Result = TypeVar("Result")
 
 BINS = 10
 BAR = 30
@@ -29,14 +31,16 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s")
 
 
-def watch(rows: Iterable[Row], tally: Tally, total: Callable[[], int] | None) -> Iterator[Row]:
-    """Pass rows through under a bar with rate, time left and the counts of `tally`.
+def watch(
+    results: Iterable[Result], tally: Tally, total: Callable[[], int] | None, doing: str
+) -> Iterator[Result]:
+    """Pass results through under a bar with rate, time left and the counts of `tally`.
 
-    `total` counts the images of the run, beside it; `None` where that cannot be known. Without a
-    terminal on stderr there is no bar.
+    `total` counts the images of the run, beside it; `None` where that cannot be known. `doing` is
+    what the bar says. Without a terminal on stderr there is no bar.
     """
     if not console.is_terminal:
-        yield from rows
+        yield from results
         return
     columns = (
         BarColumn(),
@@ -46,7 +50,7 @@ def watch(rows: Iterable[Row], tally: Tally, total: Callable[[], int] | None) ->
         TimeRemainingColumn(),
     )
     bar = Progress(
-        TextColumn("scoring"), *columns, TextColumn("{task.fields[counts]}"), console=console
+        TextColumn(doing), *columns, TextColumn("{task.fields[counts]}"), console=console
     )
     with bar:
         task = bar.add_task("", total=None, counts="")
@@ -54,8 +58,8 @@ def watch(rows: Iterable[Row], tally: Tally, total: Callable[[], int] | None) ->
             threading.Thread(
                 target=lambda: bar.update(task, total=total()), name="count", daemon=True
             ).start()
-        for row in rows:
-            yield row
+        for result in results:
+            yield result
             bar.update(task, completed=tally.images, counts=_counts(tally))
 
 

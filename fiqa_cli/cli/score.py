@@ -6,26 +6,38 @@ from typing import Annotated
 import typer
 
 from fiqa_cli.cli.console import note
-from fiqa_cli.cli.options import REPORT, Format, Output, Quiet
+from fiqa_cli.cli.options import (
+    MACHINE,
+    RECOGNISER,
+    REPORT,
+    Aligned,
+    Arithmetic,
+    BatchSize,
+    Detector,
+    DetSize,
+    DetThreshold,
+    Device,
+    Faces,
+    Format,
+    Inputs,
+    MinFace,
+    Null,
+    Output,
+    Preprocessing,
+    Quiet,
+    Workers,
+)
+from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
 from fiqa_cli.methods.settings import Settings
 
-SOME_FAILED = 1
-FACES, METHOD, MACHINE = "Faces", "Method (DifFIQA, FaceQAN)", "Machine"
+METHOD = "Method (DifFIQA, FaceQAN)"
 
 
 def score(
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="IMAGE|FOLDER|@LIST|-",
-            help="Images, folders (searched recursively), @LIST files of paths, - for paths on "
-            "standard input.",
-            show_default=False,
-        ),
-    ] = None,
+    inputs: Inputs = None,
     model: Annotated[
         str,
         typer.Option(
@@ -35,58 +47,23 @@ def score(
             help="A quality model of 'fiqa models list', or a weights file.",
         ),
     ] = "ediffiqa-n",
-    null: Annotated[
-        bool, typer.Option("--null", "-0", help="Paths in lists end with NUL, not line feed.")
-    ] = False,
-    aligned: Annotated[
-        bool,
-        typer.Option(
-            "--aligned",
-            rich_help_panel=FACES,
-            help="The images are aligned 112x112 crops: no detection.",
-        ),
-    ] = False,
-    detector: Annotated[
-        str,
-        typer.Option(
-            envvar="FIQA_DETECTOR",
-            rich_help_panel=FACES,
-            help="A detector of 'fiqa models list', or the folder of an insightface package.",
-        ),
-    ] = "scrfd-n",
-    faces: Annotated[
-        FaceChoice,
-        typer.Option(
-            rich_help_panel=FACES,
-            help="All faces of an image, the one with the largest box, or the surest one.",
-        ),
-    ] = FaceChoice.ALL,
-    min_face: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="PIXELS", rich_help_panel=FACES, help="Do not score narrower boxes."
-        ),
-    ] = 0,
-    det_size: Annotated[
-        int,
-        typer.Option(
-            metavar="PIXELS",
-            rich_help_panel=FACES,
-            help="Images are scaled to this for detection; a multiple of 32.",
-        ),
-    ] = 640,
-    det_threshold: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, rich_help_panel=FACES, help="Least score of a face."),
-    ] = 0.5,
+    null: Null = False,
+    aligned: Aligned = False,
+    detector: Detector = "scrfd-n",
+    faces: Faces = FaceChoice.ALL,
+    min_face: MinFace = 0,
+    det_size: DetSize = 640,
+    det_threshold: DetThreshold = 0.5,
     recogniser: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel=METHOD,
-            help="A recogniser of 'fiqa models list', or a weights file.",
+            rich_help_panel=RECOGNISER,
+            help="A recogniser of 'fiqa models list', or a weights file: for DifFIQA, FaceQAN and "
+            "embedding-norm.",
             show_default="the model's own",
         ),
     ] = None,
+    preprocessing: Preprocessing = None,
     seed: Annotated[
         int | None,
         typer.Option(rich_help_panel=METHOD, help="Of the noise.", show_default="0"),
@@ -152,24 +129,9 @@ def score(
         ),
     ] = False,
     quiet: Quiet = False,
-    device: Annotated[
-        str,
-        typer.Option(
-            envvar="FIQA_DEVICE", rich_help_panel=MACHINE, help="auto, cpu, cuda, cuda:1 or mps."
-        ),
-    ] = "auto",
-    precision: Annotated[
-        Precision,
-        typer.Option(
-            envvar="FIQA_PRECISION",
-            rich_help_panel=MACHINE,
-            help="fp32 is exact; auto takes bf16 where the device computes it natively.",
-        ),
-    ] = Precision.AUTO,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, rich_help_panel=MACHINE, help="Faces scored at once."),
-    ] = None,
+    device: Device = "auto",
+    precision: Arithmetic = Precision.AUTO,
+    batch_size: BatchSize = None,
     compile: Annotated[
         bool,
         typer.Option(
@@ -178,12 +140,7 @@ def score(
             help="Compile the networks first: a minute that pays on a GPU and many faces.",
         ),
     ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, rich_help_panel=MACHINE, help="Threads that read and detect; one per core."
-        ),
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Score how useful each face will be to a recogniser; higher is better.
 
@@ -201,9 +158,7 @@ def score(
     from fiqa_cli.pipeline.scorer import ScoreOptions, Scorer
     from fiqa_cli.pipeline.tally import Tally
     from fiqa_cli.records.formats import output_format
-    from fiqa_cli.records.manifest import write_manifest
     from fiqa_cli.records.writers import open_writer
-    from fiqa_cli.sources.listing import expand
 
     chosen = output_format(output, format)
     options = ScoreOptions(
@@ -221,6 +176,7 @@ def score(
         workers=workers,
         settings=Settings(
             recogniser=recogniser,
+            preprocessing=preprocessing,
             seed=seed,
             copies=copies,
             timestep=timestep,
@@ -231,29 +187,20 @@ def score(
             compile=compile,
         ),
     )
-    # A stream of our own for stdin: when a run is cut short a thread may still wait on it, and
-    # Python's own must not be held at exit.
-    stdin = open(0, "rb", closefd=False) if "-" in inputs else None  # noqa: SIM115
-    entries = expand(inputs, null, stdin)
+    images = list_images(inputs, null)
     scorer = Scorer(options, warn=note)
-    manifest = scorer.manifest()
     tally = Tally()
     begun = time.monotonic()
-    rows = scorer.score(entries)
+    rows = scorer.score(images.entries)
     if not quiet and chosen != "table":
-        rows = watch(rows, tally, None if stdin else lambda: sum(1 for _ in expand(inputs, null)))
-    try:
-        if output is not None:
-            write_manifest(output, manifest)
-        with open_writer(output, chosen, scorer.columns) as writer:
-            for row in rows:
-                tally.count(row)
-                writer.write([row])
-        manifest.finish(tally.statuses)
-    finally:
-        if output is not None:
-            manifest.counts = dict(tally.statuses)
-            write_manifest(output, manifest)
+        rows = watch(rows, tally, images.count, "scoring")
+    with (
+        recorded(scorer.manifest(), tally, output),
+        open_writer(output, chosen, scorer.columns) as writer,
+    ):
+        for row in rows:
+            tally.count(row)
+            writer.write([row])
     if not quiet:
         summarise(tally, time.monotonic() - begun)
     if tally.failed:

@@ -1,8 +1,10 @@
 """From an image file to prospects: rows that lack their quality only, with the crop to score."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fiqa_cli.faces.alignment import CROP_SIZE, align
@@ -71,6 +73,12 @@ def crop_prospects(entry: Entry) -> list[Prospect]:
     size = (CROP_SIZE, CROP_SIZE)
     crop = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
     return [Prospect(row, np.asarray(crop), resized=True)]
+
+
+def crops_of(prospects: Iterable[Prospect]) -> torch.Tensor:
+    """The crops of prospects, at least one, as uint8 `[N, 3, 112, 112]`."""
+    crops = [prospect.crop for prospect in prospects if prospect.crop is not None]
+    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
 
 
 def _read(entry: Entry) -> NDArray[np.uint8] | Row:

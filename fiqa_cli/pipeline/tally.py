@@ -17,14 +17,23 @@ class Tally:
 
     def __init__(self) -> None:
         self.images = 0
+        self.barren = 0
+        """Images without a row that is `ok`."""
         self.statuses: Counter[str] = Counter()
         self.qualities: list[float] = []
         """The qualities of all scored rows, or a uniform sample of `SAMPLE` of them."""
         self._random = random.Random(0)
+        self._image_is_barren = False
 
     def count(self, row: Row) -> None:
         """Take one more row into account, in the order the pipeline yields them."""
-        self.images += not row.face  # the faces of one image are numbered from 0
+        if not row.face:  # the faces of one image are numbered from 0
+            self.images += 1
+            self.barren += 1
+            self._image_is_barren = True
+        if row.status == "ok" and self._image_is_barren:
+            self.barren -= 1
+            self._image_is_barren = False
         self.statuses[row.status] += 1
         if row.quality is None:
             return

@@ -165,9 +165,9 @@ def _to_table(records: list[Record], schema: Any) -> Any:
     for field in schema:
         values: list[Any]
         if field.name == PATH_BYTES:
-            values = [_odd_bytes(record.get("path")) for record in records]
+            values = [odd_bytes(record.get("path")) for record in records]
         elif pa.types.is_string(field.type):
-            values = [_text(record.get(field.name)) for record in records]
+            values = [to_utf8(record.get(field.name)) for record in records]
         else:
             values = [record.get(field.name) for record in records]
         try:
@@ -180,14 +180,16 @@ def _to_table(records: list[Record], schema: Any) -> Any:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _odd_bytes(path: str | None) -> bytes | None:
+def odd_bytes(path: str | None) -> bytes | None:
+    """The cell of `path_bytes`: the bytes of `path` if they are not UTF-8, else `None`."""
     if path is None or path.isascii():
         return None
     raw = to_bytes(path)
     return raw if raw != path.encode("utf-8", "replace") else None
 
 
-def _text(value: Any) -> str | None:
+def to_utf8(value: Any) -> str | None:
+    """The cell of a text column: other than UTF-8 as `\\udcXX`, other than text as JSON."""
     if value is None:
         return None
     text = value if isinstance(value, str) else dump_json(value).decode()

@@ -176,7 +176,7 @@ def open_writer(
     by default those of the first row. Left early, by an interruption or an error, it still ends
     the output properly. Raises `FiqaError` if `target` cannot be written.
     """
-    with _open_stream(target, whole=format == "parquet") as stream:
+    with open_stream(target, whole=format == "parquet") as stream:
         if format == "parquet":
             from fiqa_cli.records.parquet import ParquetWriter
 
@@ -196,12 +196,12 @@ def open_writer(
 @contextmanager
 def open_path_writer(target: Path | None, null: bool = False) -> Iterator[Writer]:
     """A writer of paths, each ended by a line feed or, with `null`, a NUL."""
-    with _open_stream(target) as stream:
+    with open_stream(target) as stream:
         yield PathWriter(stream, b"\0" if null else b"\n")
 
 
 @contextmanager
-def _open_stream(target: Path | None, whole: bool = False) -> Iterator[BinaryIO]:
+def open_stream(target: Path | None, whole: bool = False) -> Iterator[BinaryIO]:
     """The stream; with `whole`, the file gets its name only when it is complete."""
     if target is None:
         try:

@@ -9,14 +9,28 @@ from fiqa_cli import __version__
 from fiqa_cli.cli.settings import read_settings
 from fiqa_cli.errors import FiqaError
 
-HEAVY = ("torch", "numpy", "insightface", "onnxruntime", "cv2", "pyarrow", "PIL", "requests")
+HEAVY = (
+    "torch",
+    "numpy",
+    "insightface",
+    "onnxruntime",
+    "cv2",
+    "pyarrow",
+    "PIL",
+    "requests",
+    "matplotlib",
+    "plotext",
+)
 
 
 def test_version() -> None:
     assert fiqa("--version").stdout.decode() == f"fiqa {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["score", "filter", "models", "samples"])
+COMMANDS = ("score", "embed", "filter", "evaluate", "train", "models", "samples")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_is_in_the_help_and_in_the_readme(command: str) -> None:
     assert command in fiqa("--help").stdout.decode()
     assert fiqa(command, "--help").returncode == 0

@@ -148,3 +148,24 @@ def test_a_model_without_weights_of_its_own_sends_to_its_recogniser() -> None:
     assert "fiqa models import FILE --as cosface-r100" in refused("pull", "faceqan")
     assert "fiqa models import FILE --as cosface-r100" in refused("where", "faceqan")
     assert "import those of cosface-r100" in refused("import", "any.pth", "--as", "faceqan")
+
+
+def test_a_model_without_any_weights_is_ready_as_it_is() -> None:
+    rows = {line.split("\t")[0]: line.split("\t") for line in run("list").stdout.splitlines()}
+    assert rows["sharpness"][2:4] == ["no weights", ""]
+    assert rows["embedding-norm"][2] == "built-in"
+    assert "here:          no weights" in run("show", "sharpness").stdout
+    assert json.loads(run("show", "sharpness", "--json").stdout)["source"] == "none"
+    for arguments in (
+        ("pull", "sharpness"),
+        ("where", "sharpness"),
+        ("verify", "sharpness"),
+        ("import", "any.pth", "--as", "sharpness"),
+    ):
+        assert refused(*arguments) == "sharpness has no weights: it is ready as it is"
+    assert run("verify").exit_code == 0
+
+
+def test_show_tells_the_config_of_a_network() -> None:
+    assert "config:        features = 128" in run("show", "fr-n").stdout
+    assert "config" not in run("show", "ediffiqa-m").stdout

@@ -23,6 +23,23 @@ def test_images_are_counted_once_however_many_faces() -> None:
     assert tally.failed == 2
 
 
+def test_images_without_any_ok_row_are_barren() -> None:
+    tally = Tally()
+    for row in (
+        Row("a", face=0, status="too-small"),
+        Row("a", face=1),
+        Row("a", face=2),
+        Row("b"),
+        Row("c", status="no-face"),
+        Row("d", face=0, status="too-small"),
+        Row("d", face=1, status="failed"),
+        Row("e", face=0),
+        Row("e", face=1, status="failed"),
+    ):
+        tally.count(row)
+    assert (tally.images, tally.barren) == (5, 2)
+
+
 def test_memory_is_constant_and_the_sample_fair() -> None:
     tally = Tally()
     count = 5 * SAMPLE

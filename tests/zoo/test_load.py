@@ -1,11 +1,9 @@
 import os
 import pickle
-import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -19,8 +17,9 @@ from fiqa_cli.networks.iresnet import iresnet100
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
 from fiqa_cli.networks.unet import UNet, UNetConfig
 from fiqa_cli.zoo.formats import weights_format
-from fiqa_cli.zoo.load import load_network, load_onnx, load_state_dict, recognise
+from fiqa_cli.zoo.load import load_network, recognise
 from fiqa_cli.zoo.registry import find, resolve
+from fiqa_cli.zoo.state import load_state_dict
 from zoo.toys import ARCHITECTURES, onnx_file, thin_state
 
 
@@ -123,8 +122,6 @@ def test_what_is_no_recogniser_is_refused(tiny: nn.Module, tmp_path: Path) -> No
     torch.save(tiny.state_dict(), tmp_path / "t.pth")
     with pytest.raises(FiqaError, match="is no recogniser that fiqa knows"):
         resolve(str(tmp_path / "t.pth"), kind="recogniser")
-    with pytest.raises(FiqaError, match="has to be a state dict"):
-        resolve(str(onnx_file(tmp_path / "a.onnx")), kind="recogniser")
     with pytest.raises(FiqaError, match="ediffiqa-n is a quality: 'fiqa models list' shows every"):
         resolve("ediffiqa-n", kind="recogniser")
 
@@ -248,41 +245,6 @@ def test_any_bytes_give_a_state_dict_or_one_line(
         assert "\n" not in str(error)
     else:
         assert all(value.isfinite().all() for value in loaded.values())
-
-
-@pytest.mark.parametrize("batch", ["batch", 1, 4])
-@pytest.mark.parametrize("count", [0, 1, 5, 8])
-def test_onnx_scores_any_number_of_crops(batch: int | str, count: int, tmp_path: Path) -> None:
-    crops = np.random.default_rng(3).random((count, 3, 112, 112), np.float32)
-    network = load_onnx(onnx_file(tmp_path / "q.onnx", batch=batch))
-    quality = network(crops)
-    assert quality.shape == (count,)
-    assert quality.dtype == np.float32
-    np.testing.assert_allclose(quality, crops.mean((1, 2, 3)), rtol=1e-5)
-
-
-def test_onnx_output_by_another_name_if_it_is_the_only_one(tmp_path: Path) -> None:
-    network = load_onnx(onnx_file(tmp_path / "q.onnx", output="1078"))
-    assert network(np.ones((1, 3, 112, 112), np.float32)) == pytest.approx([1.0])
-
-
-def test_onnx_that_is_no_quality_network(tmp_path: Path) -> None:
-    with pytest.raises(FiqaError, match=r"takes .*640"):
-        load_onnx(onnx_file(tmp_path / "detector.onnx", shape=(3, 640, 640)))
-    with pytest.raises(FiqaError, match="gives 1078, other"):
-        load_onnx(onnx_file(tmp_path / "two.onnx", output="1078", second=True))
-    (tmp_path / "bad.onnx").write_bytes(b"\x08\x07" + random.Random(4).randbytes(500))
-    with pytest.raises(FiqaError, match="no ONNX network"):
-        load_onnx(tmp_path / "bad.onnx")
-
-
-def test_missing_onnxruntime_names_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = onnx_file(tmp_path / "q.onnx")
-    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    with pytest.raises(FiqaError, match="pip install onnxruntime"):
-        load_onnx(path)
 
 
 def test_format_is_told_by_content_not_by_name(tiny: nn.Module, tmp_path: Path) -> None:

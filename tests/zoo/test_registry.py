@@ -10,6 +10,7 @@ from fiqa_cli.zoo.registry import find, models, resolve
 REQUIRED = {
     *("ediffiqa-n", "scrfd-n", "ediffiqa-t", "ediffiqa-s", "ediffiqa-m", "ediffiqa-l"),
     *("ediffiqa-t-opencv", "diffiqa-r", "diffiqa", "faceqan", "cosface-r100"),
+    *("sharpness", "embedding-norm"),
     *("buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc", "antelopev2"),
 }
 
@@ -26,16 +27,19 @@ def test_entry_is_complete(name: str) -> None:
     assert model.kind in ("quality", "recogniser", "detector")
     if model.kind == "detector":
         assert model.detector.endswith(".onnx")
-    elif model.method in ("diffiqa", "faceqan"):
+    elif model.method in ("diffiqa", "faceqan", "embedding-norm"):
         assert find(model.recogniser).kind == "recogniser"
         assert model.network == ("unet" if model.method == "diffiqa" else "")
+    elif model.method == "sharpness":
+        assert model.network == ""
     else:
         assert model.network in ("mobilefacenet", "iresnet18", "iresnet50", "iresnet100")
         assert model.preprocessing and len(model.preprocessing.mean) == 3
     if model.kind == "quality":
-        assert model.method in ("ediffiqa", "diffiqa-r", "diffiqa", "faceqan")
+        methods = ("ediffiqa", "diffiqa-r", "diffiqa", "faceqan", "sharpness", "embedding-norm")
+        assert model.method in methods
     assert (
-        model.source == "recogniser"
+        model.source in ("recogniser", "none")
         or model.obtain
         or model.built_in
         or any(a.url for a in model.artifacts)
@@ -69,6 +73,14 @@ def test_default_download_has_a_published_hash_where_there_is_one() -> None:
         assert torch and torch.format == "torch"
     assert find("diffiqa-r").artifact() is None
     assert find("diffiqa-r").source == "import"
+
+
+def test_source_follows_from_what_there_is() -> None:
+    sources = {name: find(name).source for name in ("faceqan", "faceqan-n", "embedding-norm")}
+    assert set(sources.values()) == {"recogniser"}
+    assert find("sharpness").source == "none"
+    assert find("diffiqa").source == find("cosface-r100").source == "import"
+    assert find("diffiqa-n").source == "built-in"
 
 
 @pytest.mark.parametrize(

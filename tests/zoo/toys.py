@@ -55,6 +55,28 @@ def onnx_file(
     return path
 
 
+def onnx_recogniser(
+    path: Path, batch: int | str = "batch", first: tuple[tuple[str, float], ...] = ()
+) -> Path:
+    """A network whose embedding is the mean of each channel, after the operations `first`."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    nodes, weights, value = [], [], "input"
+    for number, (operation, constant) in enumerate(first):
+        weights.append(helper.make_tensor(f"c{number}", TensorProto.FLOAT, [], [constant]))
+        nodes.append(helper.make_node(operation, [value, f"c{number}"], [f"v{number}"]))
+        value = f"v{number}"
+    weights.append(helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3]))
+    nodes.append(helper.make_node("ReduceMean", [value, "axes"], ["embedding"], keepdims=0))
+    given = helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, 3, 112, 112])
+    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [batch, 3])
+    graph = helper.make_graph(nodes, "means", [given], [output], weights)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return path
+
+
 def zip_file(file: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():

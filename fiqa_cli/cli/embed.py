@@ -1,0 +1,130 @@
+"""`fiqa embed`: images in, one embedding per face out."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fiqa_cli.cli.console import note
+from fiqa_cli.cli.options import (
+    RECOGNISER,
+    REPORT,
+    Aligned,
+    Arithmetic,
+    BatchSize,
+    Detector,
+    DetSize,
+    DetThreshold,
+    Device,
+    Faces,
+    Inputs,
+    MinFace,
+    Null,
+    Preprocessing,
+    Quiet,
+    Workers,
+)
+from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.faces.choice import FaceChoice
+from fiqa_cli.methods.precision import Precision
+
+
+def embed(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=REPORT,
+            help="Where to: .npz, which is kept in memory until the end, or .parquet, which is "
+            "not; and FILE.manifest.json.",
+        ),
+    ],
+    inputs: Inputs = None,
+    null: Null = False,
+    recogniser: Annotated[
+        str,
+        typer.Option(
+            "--recogniser",
+            "-r",
+            rich_help_panel=RECOGNISER,
+            help="A recogniser of 'fiqa models list', or a weights file, ONNX included.",
+        ),
+    ] = "fr-n",
+    preprocessing: Preprocessing = None,
+    with_flip: Annotated[
+        bool,
+        typer.Option(
+            "--with-flip",
+            rich_help_panel=RECOGNISER,
+            help="Append the embedding of the mirrored crop.",
+        ),
+    ] = False,
+    aligned: Aligned = False,
+    detector: Detector = "scrfd-n",
+    faces: Faces = FaceChoice.ALL,
+    min_face: MinFace = 0,
+    det_size: DetSize = 640,
+    det_threshold: DetThreshold = 0.5,
+    quiet: Quiet = False,
+    device: Device = "auto",
+    precision: Arithmetic = Precision.AUTO,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+) -> None:
+    """Embed faces with a recogniser, to compare them or to evaluate a quality.
+
+    Embeddings are not normalised: divide each by its norm before comparing.
+
+    Exit code 1 if an image gave none; the file says which and why. Nothing is downloaded.
+
+    Examples:
+
+    fiqa embed crops --aligned -o embeddings.npz
+
+    fiqa embed photos --faces largest --recogniser w600k_r50.onnx -o embeddings.parquet
+    """
+    if not inputs:
+        raise FiqaError("nothing to embed: name images or folders, or - for paths on stdin")
+    from fiqa_cli.cli.progress import summarise, watch
+    from fiqa_cli.pipeline.dataset_embedder import DatasetEmbedder, EmbedOptions
+    from fiqa_cli.pipeline.tally import Tally
+    from fiqa_cli.records.embedding_writers import open_embedding_writer, require_suffix
+
+    require_suffix(output)
+    options = EmbedOptions(
+        recogniser=recogniser,
+        preprocessing=preprocessing,
+        with_flip=with_flip,
+        aligned=aligned,
+        detector=detector,
+        faces=faces,
+        min_face=min_face,
+        det_size=det_size,
+        det_threshold=det_threshold,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    images = list_images(inputs, null)
+    embedder = DatasetEmbedder(options, warn=note)
+    tally = Tally()
+    begun = time.monotonic()
+    found = embedder.embed(images.entries)
+    if not quiet:
+        found = watch(found, tally, images.count, "embedding")
+    with (
+        recorded(embedder.manifest(), tally, output),
+        open_embedding_writer(output, embedder.name, embedder.sha256) as writer,
+    ):
+        for row, embedding in found:
+            tally.count(row)
+            writer.write(row, embedding)
+    if not quiet:
+        summarise(tally, time.monotonic() - begun)
+    if tally.barren:
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,110 @@
+"""The pipeline: order, batches, promptness, and what goes wrong on the way."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fiqa_cli.pipeline import score as scoring
+from fiqa_cli.pipeline.flow import flow
+from fiqa_cli.pipeline.prospect import Prospect
+from fiqa_cli.records.row import Row
+from fiqa_cli.sources.listing import Entry
+from pipeline.fakes import Brightness
+
+
+def prepare(entry: Entry) -> list[Prospect]:
+    """An entry's path says how many faces it has, and how long that takes to find out."""
+    count, delay = map(int, entry.path.split("-")[1:])
+    time.sleep(delay / 1000)
+    if count == 0:
+        return [Prospect(Row(entry.path, status="no-face"))]
+    return [
+        Prospect(Row(entry.path, face=face), np.full((112, 112, 3), 10 * face, np.uint8))
+        for face in range(count)
+    ]
+
+
+def score(
+    entries: Iterable[Entry], method: Brightness, workers: int, *, details: bool = False
+) -> Iterator[Row]:
+    finish = partial(scoring.score, method=method, details=details)
+    return flow(entries, prepare, finish, method.batch_size, workers)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=30),
+    st.integers(1, 9),
+    st.integers(1, 4),
+)
+def test_rows_come_in_the_order_of_the_input(
+    images: list[tuple[int, int]], batch_size: int, workers: int
+) -> None:
+    entries = [Entry(f"{number}-{faces}-{ms}") for number, (faces, ms) in enumerate(images)]
+    method = Brightness(batch_size)
+    rows = list(score(entries, method, workers, details=True))
+    expected = [
+        (entry.path, face)
+        for entry, (faces, _) in zip(entries, images, strict=True)
+        for face in (range(faces) if faces else [None])
+    ]
+    assert [(row.path, row.face) for row in rows] == expected
+    for row in rows:
+        assert row.model == "brightness"
+        if row.face is not None:
+            assert row.quality == pytest.approx(10 * row.face / 255, abs=1e-6)
+            assert row.details["red"] == pytest.approx(10 * row.face / 255, abs=1e-6)
+    assert sum(method.batches) == sum(faces for faces, _ in images)
+
+
+def test_faces_of_many_images_share_batches() -> None:
+    method = Brightness(batch_size=10)
+    list(score([Entry(f"{n}-1-0") for n in range(40)], method, workers=2))
+    assert len(method.batches) < 20
+
+
+def test_a_slow_producer_does_not_hold_back_what_is_done() -> None:
+    release = threading.Event()
+
+    def entries() -> Iterator[Entry]:
+        yield Entry("a-1-0")
+        assert release.wait(10)
+        yield Entry("b-1-0")
+
+    rows = score(entries(), Brightness(batch_size=100), workers=1)
+    assert next(rows).path == "a-1-0"  # would wait for ever if batches had to be full
+    release.set()
+    assert next(rows).path == "b-1-0"
+
+
+def test_reading_never_runs_far_ahead() -> None:
+    taken = []
+
+    def entries() -> Iterator[Entry]:
+        for number in range(1000):
+            taken.append(number)
+            yield Entry(f"{number}-1-0")
+
+    rows = score(entries(), Brightness(batch_size=4), workers=2)
+    next(rows)
+    time.sleep(0.3)
+    assert len(taken) < 60
+    rows.close()
+    time.sleep(0.3)
+    assert len(taken) < 60
+
+
+def test_an_error_of_the_listing_reaches_the_caller_after_the_rows_before_it() -> None:
+    def entries() -> Iterator[Entry]:
+        yield Entry("a-1-0")
+        raise OSError("list is gone")
+
+    rows = score(entries(), Brightness(), workers=1)
+    with pytest.raises(OSError, match="list is gone"):
+        list(rows)
