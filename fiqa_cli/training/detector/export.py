@@ -12,7 +12,7 @@ from fiqa_cli.networks.scrfd import STRIDES, Scrfd
 OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "box", "landmark") for stride in STRIDES]
 """The order that insightface relies on: all scores, then all boxes, then all landmarks."""
 
-OPERATING_POINT = 0.55
+OPERATING_POINT = 0.64
 """Raw score at which misses and false alarms balance on the monitoring photos."""
 
 
