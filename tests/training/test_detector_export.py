@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from fiqa_cli.networks.scrfd import STRIDES, Scrfd
-from fiqa_cli.training.detector.export import OUTPUTS, calibrate, export_onnx
+from fiqa_cli.training.detector.export import OUTPUTS, calibrate, export_onnx, mean_network
+from fiqa_cli.training.detector.train import Recipe, Run
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,14 @@ def test_calibration_moves_the_operating_point_to_one_half_and_keeps_the_order()
     clear = (before - point).abs() > 1e-6
     assert torch.equal(after[clear] > 0.5, before[clear] > point)
     assert after[before == point].tolist() == pytest.approx([0.5] * int((before == point).sum()))
+
+
+def test_several_checkpoints_give_the_mean_of_their_weights(tmp_path):
+    files, nets = [tmp_path / "one.pt", tmp_path / "two.pt"], []
+    for seed, file in enumerate(files):
+        run = Run(Recipe(depth=1, seed=seed))
+        run.save(file)
+        nets.append(run.averaged.state_dict())
+    mean = mean_network(files).state_dict()
+    for name, weights in mean.items():
+        torch.testing.assert_close(weights, (nets[0][name] + nets[1][name]) / 2)
