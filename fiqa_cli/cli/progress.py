@@ -53,7 +53,8 @@ def watch(
         TextColumn(doing), *columns, TextColumn("{task.fields[counts]}"), console=console
     )
     with bar:
-        task = bar.add_task("", total=None, counts="")
+        # Images of an earlier run are done but say nothing of the rate.
+        task = bar.add_task("", total=None, completed=tally.images, counts=_counts(tally))
         if total is not None:
             threading.Thread(
                 target=lambda: bar.update(task, total=total()), name="count", daemon=True
@@ -63,10 +64,15 @@ def watch(
             bar.update(task, completed=tally.images, counts=_counts(tally))
 
 
-def summarise(tally: Tally, seconds: float) -> None:
-    """Say what a run came to, with a small histogram of the quality."""
-    rate = tally.images / seconds if seconds else 0.0
+def summarise(tally: Tally, seconds: float, before: int = 0) -> None:
+    """Say what a run came to, with a small histogram of the quality.
+
+    `before` images of the tally are an earlier run's.
+    """
+    rate = (tally.images - before) / seconds if seconds else 0.0
     images = "1 image" if tally.images == 1 else f"{tally.images:,} images"
+    if before:
+        images += f", {before:,} of them before,"
     console.print(
         f"{images} in {seconds:.1f} s ({rate:,.1f}/s): {_counts(tally) or 'nothing'}",
         markup=False,

@@ -120,6 +120,14 @@ def score(
     ] = None,
     output: Output = None,
     format: Format = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            rich_help_panel=REPORT,
+            help="Go on with the FILE of -o where the same command was interrupted.",
+        ),
+    ] = False,
     details: Annotated[
         bool,
         typer.Option(
@@ -151,14 +159,19 @@ def score(
     fiqa score photos -o scores.csv
 
     find . -name '*.jpg' -print0 | fiqa score -0 - | fiqa filter --min 0.5 --paths
+
+    fiqa score dataset -o scores.parquet --resume
     """
     if not inputs:
         raise FiqaError("nothing to score: name images or folders, or - for paths on stdin")
+    if resume and output is None:
+        raise FiqaError("--resume goes on with a file: name it with -o")
     from fiqa_cli.cli.progress import summarise, watch
+    from fiqa_cli.pipeline.resumption import Resumption, take_up
     from fiqa_cli.pipeline.scorer import ScoreOptions, Scorer
     from fiqa_cli.pipeline.tally import Tally
     from fiqa_cli.records.formats import output_format
-    from fiqa_cli.records.writers import open_writer
+    from fiqa_cli.records.journal import cut_journal, open_journalled
 
     chosen = output_format(output, format)
     options = ScoreOptions(
@@ -189,19 +202,29 @@ def score(
     )
     images = list_images(inputs, null)
     scorer = Scorer(options, warn=note)
+    manifest = scorer.manifest()
     tally = Tally()
+    left = Resumption(images.entries)
+    if resume and output is not None:
+        left = take_up(output, chosen, scorer, images.entries, tally)
+        manifest.started = left.started or manifest.started
+    before = tally.images
     begun = time.monotonic()
-    rows = scorer.score(images.entries)
-    if not quiet and chosen != "table":
-        rows = watch(rows, tally, images.count, "scoring")
-    with (
-        recorded(scorer.manifest(), tally, output),
-        open_writer(output, chosen, scorer.columns) as writer,
-    ):
-        for row in rows:
-            tally.count(row)
-            writer.write([row])
+    if left.complete:
+        note(f"{output} is complete: nothing to do")
+    else:
+        rows = scorer.score(left.entries)
+        if not quiet and chosen != "table":
+            rows = watch(rows, tally, images.count, "scoring")
+        with (
+            cut_journal(output, chosen, left.kept),
+            recorded(manifest, tally, output),
+            open_journalled(output, chosen, scorer.columns, left.kept) as writer,
+        ):
+            for row in rows:
+                tally.count(row)
+                writer.write([row])
     if not quiet:
-        summarise(tally, time.monotonic() - begun)
+        summarise(tally, time.monotonic() - begun, before)
     if tally.failed:
         raise typer.Exit(SOME_FAILED)

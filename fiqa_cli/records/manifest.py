@@ -1,6 +1,7 @@
 """The manifest beside an output file: what made it, and what came of it."""
 
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,9 @@ from typing import Any
 
 from fiqa_cli import __version__
 from fiqa_cli.errors import FiqaError
+
+_NO_ORIGINS = frozenset({"settings", "batch_size", "workers"})
+"""Options that rows do not depend on, and those that are compared one by one."""
 
 
 @dataclass(slots=True)
@@ -56,10 +60,12 @@ def write_manifest(output: Path, manifest: Manifest) -> None:
     """Write the manifest of `output` at once, or not at all. Raises `FiqaError` if it cannot."""
     path = manifest_path(output)
     part = path.with_name(f".{path.name}.part")
-    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, default=str)
     try:
-        # Arguments need not be UTF-8; an escaped surrogate is what JSON calls it.
-        part.write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
+        with part.open("wb") as stream:
+            # Arguments need not be UTF-8; an escaped surrogate is what JSON calls it.
+            stream.write(_dump(manifest).encode("utf-8", "backslashreplace") + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())  # without it no run can be resumed after a power cut
         part.replace(path)
     except OSError as error:
         raise FiqaError(f"cannot write {path}: {error.strerror}") from error
@@ -78,6 +84,33 @@ def read_manifest(output: Path) -> Manifest | None:
         return None
     except (ValueError, TypeError, AttributeError) as error:
         raise FiqaError(f"{path} is no manifest of fiqa: remove it or the output") from error
+
+
+def difference(before: Manifest, now: Manifest) -> str | None:
+    """The first thing that two runs do not share although their rows depend on it, in words.
+
+    How many images are taken at once, and by how many threads, is not such a thing.
+    """
+    old, new = _origins(before), _origins(now)
+    for name in old | new:
+        if old.get(name) != new.get(name):
+            return f"{name} {old.get(name)}, not {new.get(name)}"
+    return None
+
+
+def _origins(manifest: Manifest) -> dict[str, Any]:
+    """What the rows depend on, by name."""
+    values = json.loads(_dump(manifest))
+    options = values["options"]
+    named = {"fiqa": manifest.version, **options, **(options.get("settings") or {})}
+    for name in ("model", "recogniser", "detector"):
+        named[f"{name} sha256"] = (values[name] or {}).get("sha256")
+    named |= {name: values[name] for name in ("seed", "device", "precision")}
+    return {name: value for name, value in named.items() if name not in _NO_ORIGINS}
+
+
+def _dump(manifest: Manifest) -> str:
+    return json.dumps(asdict(manifest), indent=2, ensure_ascii=False, default=str)
 
 
 def _now() -> str:

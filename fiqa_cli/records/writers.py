@@ -43,10 +43,15 @@ class Writer(ABC):
 class CsvWriter(Writer):
     """A header, then a line for each row."""
 
-    def __init__(self, stream: BinaryIO, columns: Sequence[str] | None) -> None:
+    def __init__(
+        self, stream: BinaryIO, columns: Sequence[str] | None, begun: bool = False
+    ) -> None:
+        """Write to `stream`, which has a header of these columns if it is `begun`."""
         self._stream = stream
         self._columns = columns
         self._header: bytes | None = None
+        if begun and columns:
+            self._know(columns, csv_header(columns)[:-1])
 
     def write_records(self, records: Iterable[Record]) -> None:
         lines = []
@@ -79,10 +84,19 @@ class CsvWriter(Writer):
             self._stream.flush()
 
     def _begin(self, columns: Sequence[str], header: bytes | None = None) -> None:
+        header = csv_header(columns)[:-1] if header is None else header
+        self._know(columns, header)
+        self._stream.write(header + b"\n")
+
+    def _know(self, columns: Sequence[str], header: bytes) -> None:
         self._names = list(columns)
         self._known = frozenset(columns)
-        self._header = to_bytes(format_line(columns))[:-1] if header is None else header
-        self._stream.write(self._header + b"\n")
+        self._header = header
+
+
+def csv_header(columns: Sequence[str]) -> bytes:
+    """The first line of a CSV file, with its line feed."""
+    return to_bytes(format_line(columns))
 
 
 class JsonlWriter(Writer):
@@ -160,7 +174,6 @@ class PathWriter(Writer):
 
 
 _WRITERS: dict[str, Callable[[BinaryIO, Sequence[str] | None], Writer]] = {
-    "csv": CsvWriter,
     "jsonl": JsonlWriter,
     "json": JsonWriter,
 }
@@ -168,15 +181,16 @@ _WRITERS: dict[str, Callable[[BinaryIO, Sequence[str] | None], Writer]] = {
 
 @contextmanager
 def open_writer(
-    target: Path | None, format: str, columns: Sequence[str] | None = None
+    target: Path | None, format: str, columns: Sequence[str] | None = None, append: bool = False
 ) -> Iterator[Writer]:
     """A writer to `target`, or to standard output if it is `None`.
 
     `format` is one of `FORMATS`, or `table` (see `output_format`); `columns` are all columns,
-    by default those of the first row. Left early, by an interruption or an error, it still ends
-    the output properly. Raises `FiqaError` if `target` cannot be written.
+    by default those of the first row. With `append`, for CSV and JSON Lines, `target` has rows of
+    these columns already. Left early, by an interruption or an error, it still ends the output
+    properly. Raises `FiqaError` if `target` cannot be written.
     """
-    with open_stream(target, whole=format == "parquet") as stream:
+    with open_stream(target, whole=format == "parquet", append=append) as stream:
         if format == "parquet":
             from fiqa_cli.records.parquet import ParquetWriter
 
@@ -185,6 +199,8 @@ def open_writer(
             from fiqa_cli.records.table import TableWriter
 
             writer = TableWriter(sys.stdout)
+        elif format == "csv":
+            writer = CsvWriter(stream, columns, begun=append)
         else:
             writer = _WRITERS[format](stream, columns)
         try:
@@ -201,8 +217,10 @@ def open_path_writer(target: Path | None, null: bool = False) -> Iterator[Writer
 
 
 @contextmanager
-def open_stream(target: Path | None, whole: bool = False) -> Iterator[BinaryIO]:
-    """The stream; with `whole`, the file gets its name only when it is complete."""
+def open_stream(
+    target: Path | None, whole: bool = False, append: bool = False
+) -> Iterator[BinaryIO]:
+    """The stream; with `whole`, the file gets its name only when it is complete and on the disk."""
     if target is None:
         try:
             yield sys.stdout.buffer
@@ -214,7 +232,7 @@ def open_stream(target: Path | None, whole: bool = False) -> Iterator[BinaryIO]:
         return
     name = target.with_name(f".{target.name}.part") if whole else target
     try:
-        stream = name.open("wb")
+        stream = name.open("ab" if append else "wb")
     except OSError as error:
         raise FiqaError(f"cannot write {target}: {error.strerror}") from error
     with stream:
@@ -222,5 +240,7 @@ def open_stream(target: Path | None, whole: bool = False) -> Iterator[BinaryIO]:
             yield stream
         finally:
             if whole:
+                stream.flush()
+                os.fsync(stream.fileno())
                 stream.close()
                 name.replace(target)

@@ -8,6 +8,7 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.manifest import (
     Artefact,
     Manifest,
+    difference,
     manifest_path,
     read_manifest,
     write_manifest,
@@ -48,3 +49,22 @@ def test_no_manifest_is_none_and_a_damaged_one_is_an_error(tmp_path):
     manifest_path(output).write_text("[]")
     with pytest.raises(FiqaError, match="no manifest"):
         read_manifest(output)
+
+
+def test_runs_differ_in_what_rows_depend_on(tmp_path):
+    def manifest(sha256="00", workers=1, size=640, seed=None):
+        options = {"workers": workers, "det_size": size, "settings": {"seed": None, "copies": 2}}
+        return Manifest(options, model=Artefact("m", sha256), seed=seed, device="cpu")
+
+    write_manifest(tmp_path / "rows.csv", manifest())
+    before = read_manifest(tmp_path / "rows.csv")
+    assert difference(before, manifest()) is None
+    assert difference(before, manifest(workers=8)) is None
+    assert difference(before, manifest(size=320)) == "det_size 640, not 320"
+    assert difference(before, manifest(sha256="11")) == "model sha256 00, not 11"
+    assert difference(before, manifest(seed=7)) == "seed None, not 7"
+    before.version = "0.0"
+    assert difference(before, manifest()) == f"fiqa 0.0, not {__version__}"
+    before = manifest()
+    before.options["settings"]["copies"] = 3
+    assert difference(before, manifest()) == "copies 3, not 2"
