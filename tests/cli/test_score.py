@@ -226,7 +226,15 @@ def test_an_interrupted_run_keeps_its_rows(crops: Path, tmp_path: Path) -> None:
     report = tmp_path / "a.csv"
     command = [FIQA, "score", "--aligned", "-q", "-", "-o", str(report)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=crops) as run:
+    with subprocess.Popen(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        cwd=crops,
+        # Whatever runs in the background of a script is born deaf to Ctrl-C, tests too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as run:
         assert run.stdin is not None
         assert run.stderr is not None
         run.stdin.write(b"0.png\n")

@@ -84,4 +84,5 @@ def test_several_checkpoints_give_the_mean_of_their_weights(tmp_path):
         nets.append(run.averaged.state_dict())
     mean = mean_network(files).state_dict()
     for name, weights in mean.items():
-        torch.testing.assert_close(weights, (nets[0][name] + nets[1][name]) / 2)
+        mean_of_two = (nets[0][name] + nets[1][name]) / 2
+        torch.testing.assert_close(weights, mean_of_two.to(weights.dtype))
