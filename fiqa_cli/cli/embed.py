@@ -23,6 +23,7 @@ from fiqa_cli.cli.options import (
     Null,
     Preprocessing,
     Quiet,
+    Resume,
     Workers,
 )
 from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
@@ -69,6 +70,7 @@ def embed(
     min_face: MinFace = 0,
     det_size: DetSize = 640,
     det_threshold: DetThreshold = 0.5,
+    resume: Resume = False,
     quiet: Quiet = False,
     device: Device = "auto",
     precision: Arithmetic = Precision.AUTO,
@@ -86,15 +88,20 @@ def embed(
     fiqa embed crops --aligned -o embeddings.npz
 
     fiqa embed photos --faces largest --recogniser w600k_r50.onnx -o embeddings.parquet
+
+    fiqa embed dataset -o embeddings.parquet --resume
     """
     if not inputs:
         raise FiqaError("nothing to embed: name images or folders, or - for paths on stdin")
     from fiqa_cli.cli.progress import summarise, watch
     from fiqa_cli.pipeline.dataset_embedder import DatasetEmbedder, EmbedOptions
+    from fiqa_cli.pipeline.resumption import Resumption, take_up
     from fiqa_cli.pipeline.tally import Tally
-    from fiqa_cli.records.embedding_writers import open_embedding_writer, require_suffix
+    from fiqa_cli.records.embedding_journal import embedding_records, open_journalled_embeddings
+    from fiqa_cli.records.embedding_writers import embedding_format
+    from fiqa_cli.records.journal import cut_journal
 
-    require_suffix(output)
+    format = embedding_format(output)
     options = EmbedOptions(
         recogniser=recogniser,
         preprocessing=preprocessing,
@@ -112,19 +119,29 @@ def embed(
     )
     images = list_images(inputs, null)
     embedder = DatasetEmbedder(options, warn=note)
+    manifest = embedder.manifest()
     tally = Tally()
+    left = Resumption(images.entries)
+    if resume:
+        left = take_up(output, format, embedder, images.entries, tally, embedding_records)
+        manifest.started = left.started or manifest.started
+    before = tally.images
     begun = time.monotonic()
-    found = embedder.embed(images.entries)
+    if left.complete:
+        note(f"{output} is complete: nothing to do")
+    else:
+        found = embedder.embed(left.entries)
+        if not quiet:
+            found = watch(found, tally, images.count, "embedding")
+        with (
+            cut_journal(output, format, left.kept),
+            recorded(manifest, tally, output),
+            open_journalled_embeddings(output, embedder.name, embedder.sha256, left.kept) as writer,
+        ):
+            for row, embedding in found:
+                tally.count(row)
+                writer.write(row, embedding)
     if not quiet:
-        found = watch(found, tally, images.count, "embedding")
-    with (
-        recorded(embedder.manifest(), tally, output),
-        open_embedding_writer(output, embedder.name, embedder.sha256) as writer,
-    ):
-        for row, embedding in found:
-            tally.count(row)
-            writer.write(row, embedding)
-    if not quiet:
-        summarise(tally, time.monotonic() - begun)
+        summarise(tally, time.monotonic() - begun, before)
     if tally.barren:
         raise typer.Exit(SOME_FAILED)

@@ -121,6 +121,14 @@ Format = Annotated[
         help="Else what the name of FILE says; else as the input, or csv; a table on a terminal.",
     ),
 ]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        rich_help_panel=REPORT,
+        help="Go on with the FILE of -o where the same command was interrupted.",
+    ),
+]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", rich_help_panel=REPORT, help="No progress and no summary."),

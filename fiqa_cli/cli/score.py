@@ -25,6 +25,7 @@ from fiqa_cli.cli.options import (
     Output,
     Preprocessing,
     Quiet,
+    Resume,
     Workers,
 )
 from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
@@ -120,14 +121,7 @@ def score(
     ] = None,
     output: Output = None,
     format: Format = None,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            rich_help_panel=REPORT,
-            help="Go on with the FILE of -o where the same command was interrupted.",
-        ),
-    ] = False,
+    resume: Resume = False,
     details: Annotated[
         bool,
         typer.Option(

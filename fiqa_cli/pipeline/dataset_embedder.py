@@ -10,6 +10,7 @@ from fiqa_cli.methods.embedder import Embedder
 from fiqa_cli.methods.loaded_recogniser import load_recogniser
 from fiqa_cli.pipeline.crop_source import CropSource, RunOptions
 from fiqa_cli.pipeline.embed import Embedded, embed
+from fiqa_cli.records.embeddings import COLUMNS
 from fiqa_cli.records.manifest import Artefact, Manifest
 from fiqa_cli.sources.listing import Entry
 from fiqa_cli.zoo.checksum import cached_sha256
@@ -51,6 +52,10 @@ class DatasetEmbedder:
         """Of the recogniser, as the output states it."""
         self.sha256 = cached_sha256(loaded.file)
         """Of the recogniser's weights."""
+        self.columns = COLUMNS
+        """The columns of the rows, in order."""
+        self.batch_size = self._embedder.batch_size
+        """Crops that are embedded at once."""
         self._crops = CropSource(options, warn, gpu=self._device.type == "cuda")
 
     def manifest(self) -> Manifest:
@@ -66,4 +71,4 @@ class DatasetEmbedder:
     def embed(self, entries: Iterable[Entry]) -> Iterator[Embedded]:
         """The rows of all entries with their embeddings, in order, each as soon as it is known."""
         finish = partial(embed, embedder=self._embedder)
-        return self._crops.flow(entries, finish, self._embedder.batch_size)
+        return self._crops.flow(entries, finish, self.batch_size)

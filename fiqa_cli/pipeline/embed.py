@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fiqa_cli.methods.embedder import Embedder
-from fiqa_cli.pipeline.prospect import Prospect, crops_of
+from fiqa_cli.pipeline.prospect import Prospect, crops_of, reject
 from fiqa_cli.records.row import Row
 
 Embedded = tuple[Row, NDArray[np.float32] | None]
@@ -22,6 +22,5 @@ def embed(prospects: list[Prospect], embedder: Embedder) -> Iterator[Embedded]:
         embedding = None if prospect.crop is None else next(found)
         if embedding is not None and not np.isfinite(embedding).all():
             embedding = None
-            row.status = "failed"
-            row.error = "the embedding is not finite; try --precision fp32"
+            reject(row, "the embedding")
         yield row, embedding

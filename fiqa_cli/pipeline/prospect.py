@@ -19,6 +19,9 @@ MIN_IMAGE_SIDE = 16
 """Pixels; no face in a smaller image has a quality worth the name."""
 
 
+_NOT_FINITE = " is not finite; try --precision fp32"
+
+
 @dataclass(slots=True)
 class Prospect:
     """A row of the report and, if there is something to score, its crop."""
@@ -79,6 +82,17 @@ def crops_of(prospects: Iterable[Prospect]) -> torch.Tensor:
     """The crops of prospects, at least one, as uint8 `[N, 3, 112, 112]`."""
     crops = [prospect.crop for prospect in prospects if prospect.crop is not None]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+
+
+def reject(row: Row, what: str) -> None:
+    """Note that `what` came of the crop of `row` is not finite."""
+    row.status = "failed"
+    row.error = f"{what}{_NOT_FINITE}"
+
+
+def was_in_batch(row: Row) -> bool:
+    """Whether a row of a finished batch had a crop in it."""
+    return row.status == "ok" or row.error.endswith(_NOT_FINITE)
 
 
 def _read(entry: Entry) -> NDArray[np.uint8] | Row:

@@ -5,20 +5,42 @@ a network makes of a crop depends, in its last digit, on how many crops are with
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.pipeline.flow import is_due
-from fiqa_cli.pipeline.score import was_in_batch
-from fiqa_cli.pipeline.scorer import Scorer
+from fiqa_cli.pipeline.prospect import was_in_batch
 from fiqa_cli.pipeline.tally import Tally
-from fiqa_cli.records.journal import DoneRow, done_rows, journal_of, restore_journal
-from fiqa_cli.records.manifest import difference, manifest_path, read_manifest
-from fiqa_cli.records.row import Row
+from fiqa_cli.records.journal import (
+    RESUMABLE,
+    DoneRow,
+    done_rows,
+    journal_of,
+    report_records,
+    restore_journal,
+)
+from fiqa_cli.records.manifest import Manifest, difference, manifest_path, read_manifest
+from fiqa_cli.records.row import Record, Row
 from fiqa_cli.sources.listing import Entry
+
+
+class Run(Protocol):
+    """A `Scorer` or a `DatasetEmbedder`: what must be known of a run to go on with it."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns of its rows, in order."""
+
+    @property
+    def batch_size(self) -> int:
+        """Crops that are taken at once."""
+
+    def manifest(self) -> Manifest:
+        """How its rows come about."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +48,7 @@ class Resumption:
     """What is left to do."""
 
     entries: Iterator[Entry]
-    """The images that are still to be scored."""
+    """The images that are still to be taken."""
     kept: int = 0
     """Bytes of the journal that stay."""
     started: str | None = None
@@ -36,15 +58,21 @@ class Resumption:
 
 
 def take_up(
-    output: Path, format: str, scorer: Scorer, entries: Iterator[Entry], tally: Tally
+    output: Path,
+    format: str,
+    run: Run,
+    entries: Iterator[Entry],
+    tally: Tally,
+    read: Callable[[Path], Iterable[list[Record]]] = report_records,
 ) -> Resumption:
-    """Find what a run of `scorer` that may have been interrupted has left to do of `entries`.
+    """Find what a `run` that may have been interrupted has left to do of `entries`.
 
     `entries` is the whole list. Images that are done are not opened; their rows stay as they are
-    and are counted in `tally`. Where there is no file yet, everything is left. Raises `FiqaError`
-    for a file of another run, and for a list that does not begin with the images that are done.
+    and are counted in `tally`. Where there is no file yet, everything is left. `read` gives the
+    rows of a whole file as its journal had them. Raises `FiqaError` for a file of another run, and
+    for a list that does not begin with the images that are done.
     """
-    if format not in ("csv", "jsonl", "parquet"):
+    if format not in RESUMABLE:
         raise FiqaError(f"{output}: a {format} file cannot be resumed; write .jsonl instead")
     journal = journal_of(output, format)
     before = read_manifest(output)
@@ -55,18 +83,18 @@ def take_up(
             f"{output} has no {manifest_path(output).name} to tell how it came about: "
             "name another file"
         )
-    if other := difference(before, scorer.manifest()):
+    if other := difference(before, run.manifest()):
         raise FiqaError(
             f"{output} was begun with {other}: give the options it was begun with, or another file"
         )
     if not journal.is_file():
         if before.ended is None:  # no run since has come to its first row
             return Resumption(entries)
-        restore_journal(output)
+        restore_journal(journal, read(output))
     # The last image may lack faces, unless it is known how many rows there are.
     total = sum(before.counts.values()) if before.ended and output.is_file() else None
-    images = _whole_images(done_rows(journal, format, scorer.columns), total)
-    left = _catch_up(images, total, output, scorer.method.batch_size, entries, tally)
+    images = _whole_images(done_rows(journal, format, run.columns), total)
+    left = _catch_up(images, total, output, run.batch_size, entries, tally)
     if left is None:
         if journal != output:
             journal.unlink()

@@ -4,15 +4,8 @@ import math
 from collections.abc import Iterator
 
 from fiqa_cli.methods.method import Method
-from fiqa_cli.pipeline.prospect import Prospect, crops_of
+from fiqa_cli.pipeline.prospect import Prospect, crops_of, reject
 from fiqa_cli.records.row import Row
-
-NOT_FINITE = "quality is not a finite number; try --precision fp32"
-
-
-def was_in_batch(row: Row) -> bool:
-    """Whether a scored row had a crop."""
-    return row.status == "ok" or row.error == NOT_FINITE
 
 
 def score(prospects: list[Prospect], method: Method, *, details: bool = False) -> Iterator[Row]:
@@ -31,8 +24,7 @@ def score(prospects: list[Prospect], method: Method, *, details: bool = False) -
             if math.isfinite(quality[number]):
                 row.quality = quality[number]
             else:
-                row.status = "failed"
-                row.error = NOT_FINITE
+                reject(row, "the quality")
             row.details |= {name: values[number] for name, values in columns.items()}
     for prospect in prospects:
         prospect.row.model = method.name

@@ -52,6 +52,11 @@ class Scorer:
             return COLUMNS
         return (*COLUMNS, *self._crops.detail_columns, *self.method.components)
 
+    @property
+    def batch_size(self) -> int:
+        """Crops that are scored at once."""
+        return self.method.batch_size
+
     def manifest(self) -> Manifest:
         """How the rows come about, to be kept with them."""
         weights, recogniser = self._loaded.weights, None
@@ -71,4 +76,4 @@ class Scorer:
         """The rows of all entries, in their order, each as soon as it is known."""
         details = self.options.details
         finish = partial(score, method=self.method, details=details)
-        return self._crops.flow(entries, finish, self.method.batch_size, details=details)
+        return self._crops.flow(entries, finish, self.batch_size, details=details)

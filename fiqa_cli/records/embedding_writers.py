@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.records.embeddings import RECOGNISER, SHA256
+from fiqa_cli.records.embeddings import COLUMNS, RECOGNISER, SHA256
 from fiqa_cli.records.row import Row, to_bytes
 from fiqa_cli.records.writers import open_stream
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 GROUP = 2_000
 """Rows of a Parquet row group: 4 MB with embeddings of 512 numbers."""
+
+
+NO_FACE = -1
+"""The number of no face in `.npz`."""
 
 
 class EmbeddingWriter(ABC):
@@ -42,10 +46,12 @@ class NpzWriter(EmbeddingWriter):
         self._faces: list[int] = []
         self._embeddings: list[NDArray[np.float32]] = []
         self._missing: list[Row] = []
+        self._missing_after: list[int] = []
 
     def write(self, row: Row, embedding: "NDArray[np.float32] | None") -> None:
         if embedding is None:
             self._missing.append(row)
+            self._missing_after.append(len(self._paths))
             return
         self._paths.append(row.path)
         self._faces.append(row.face or 0)
@@ -63,6 +69,9 @@ class NpzWriter(EmbeddingWriter):
         for name in ("path", "status", "error"):
             texts = [getattr(row, name) for row in self._missing]
             arrays[f"missing_{name}"] = np.array(texts, np.str_)
+        faces = [NO_FACE if row.face is None else row.face for row in self._missing]
+        arrays["missing_face"] = np.array(faces, np.int64)
+        arrays["missing_after"] = np.array(self._missing_after, np.int64)
         np.savez(self._stream, **arrays)
 
 
@@ -75,16 +84,11 @@ class ParquetEmbeddingWriter(EmbeddingWriter):
 
         from fiqa_cli.records.parquet import PATH_BYTES
 
-        fields = {
-            "path": pa.string(),
-            "face": pa.int64(),
-            "status": pa.string(),
-            "error": pa.string(),
-            "embedding": pa.list_(pa.float32()),
-            PATH_BYTES: pa.binary(),
-        }
+        text = pa.string()
+        kinds = (text, pa.int64(), text, text, pa.list_(pa.float32()))
+        fields = [*zip(COLUMNS, kinds, strict=True), (PATH_BYTES, pa.binary())]
         named = {RECOGNISER: to_bytes(recogniser), SHA256: to_bytes(sha256)}
-        self._schema = pa.schema(fields.items(), named)
+        self._schema = pa.schema(fields, named)
         # Embeddings repeat nothing that a dictionary or a compressor could make use of.
         self._writer = pq.ParquetWriter(stream, self._schema, use_dictionary=["status", "error"])
         self._rows: list[Row] = []
@@ -129,17 +133,22 @@ class ParquetEmbeddingWriter(EmbeddingWriter):
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
 
+_FORMATS = {".npz": "npz", ".parquet": "parquet", ".pq": "parquet"}
+
 _WRITERS: dict[str, type[NpzWriter | ParquetEmbeddingWriter]] = {
-    ".npz": NpzWriter,
-    ".parquet": ParquetEmbeddingWriter,
-    ".pq": ParquetEmbeddingWriter,
+    "npz": NpzWriter,
+    "parquet": ParquetEmbeddingWriter,
 }
 
 
-def require_suffix(target: Path) -> None:
-    """Raise `FiqaError` unless the name of `target` says in which format to write."""
-    if target.suffix.lower() not in _WRITERS:
-        raise FiqaError(f"{target} is neither .npz nor .parquet: embeddings are written as these")
+def embedding_format(target: Path) -> str:
+    """`npz` or `parquet`, as the name of `target` says; raises `FiqaError` if it says neither."""
+    try:
+        return _FORMATS[target.suffix.lower()]
+    except KeyError:
+        raise FiqaError(
+            f"{target} is neither .npz nor .parquet: embeddings are written as these"
+        ) from None
 
 
 @contextmanager
@@ -150,9 +159,9 @@ def open_embedding_writer(target: Path, recogniser: str, sha256: str) -> Iterato
     error, it still writes what it was given. Raises `FiqaError` if `target` is called neither
     `.npz` nor `.parquet`, or cannot be written.
     """
-    require_suffix(target)
+    format = embedding_format(target)
     with open_stream(target, whole=True) as stream:
-        writer = _WRITERS[target.suffix.lower()](stream, recogniser, sha256)
+        writer = _WRITERS[format](stream, recogniser, sha256)
         try:
             yield writer
         finally:

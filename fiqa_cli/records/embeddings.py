@@ -6,8 +6,9 @@ measure of quality too. Divide each by its norm before comparing. Paths are thos
 
 `.npz`: arrays `path` `[N]` of text, `face` int64 `[N]` and `embedding` float32 `[N, D]`; texts
 `recogniser` and `sha256` (of its weights). Images and faces without an embedding are in
-`missing_path`, `missing_status` and `missing_error`, `[M]` each. Bytes of a name that are not
-UTF-8 are surrogate escapes (`os.fsdecode`).
+`missing_path`, `missing_face` (-1 for none), `missing_status` and `missing_error`, `[M]` each, and
+`missing_after` is the number of embeddings before each in the order of the input. Bytes of a name
+that are not UTF-8 are surrogate escapes (`os.fsdecode`).
 
 Parquet: a row for each face, and for each image that has none, in the order of the input: `path`,
 `face`, `status`, `error`, `embedding` (a list of float32, null unless `status` is `ok`) and
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 RECOGNISER, SHA256 = b"fiqa.recogniser", b"fiqa.sha256"
 """Keys of the metadata in Parquet."""
+
+COLUMNS = ("path", "face", "status", "error", "embedding")
+"""Of Parquet, but for `path_bytes`, and of a journal."""
 
 _FOREIGN = "expected an .npz or Parquet file that fiqa embed wrote"
 

@@ -1,7 +1,7 @@
 """The journal of a run: the file in which each row is safe as soon as it is known.
 
-CSV and JSON Lines are their own journal. Nothing can be read of Parquet before its end, so its
-rows are kept beside it as JSON lines until the run has come to its end.
+CSV and JSON Lines are their own journal. Nothing can be read of Parquet and `.npz` before their
+end, so their rows are kept beside them as JSON lines until the run has come to its end.
 """
 
 import json
@@ -19,6 +19,11 @@ from fiqa_cli.records.readers import open_reader
 from fiqa_cli.records.row import Record, Row, from_bytes, from_record
 from fiqa_cli.records.writers import Writer, csv_header, open_writer
 
+RESUMABLE = ("csv", "jsonl", "parquet", "npz")
+"""The formats of which a run can go on."""
+
+_BESIDE = ("parquet", "npz")
+
 _RESUMING = ("path", "face", "status", "quality", "error")
 """The columns that are read back of a row."""
 
@@ -33,15 +38,15 @@ class DoneRow:
 
 
 def journal_of(output: Path, format: str) -> Path:
-    """Where the journal of `output` lies: beside Parquet, else it is `output` itself."""
-    return output.with_name(f".{output.name}.rows") if format == "parquet" else output
+    """Where the journal of `output` lies: beside Parquet and `.npz`, else it is `output` itself."""
+    return output.with_name(f".{output.name}.rows") if format in _BESIDE else output
 
 
 def done_rows(journal: Path, format: str, columns: Sequence[str]) -> Iterator[DoneRow]:
     """The whole rows of the journal of a `format` file with these columns.
 
     What comes behind the last whole row, torn when a run was killed, is left out. Raises
-    `FiqaError` for anything that `fiqa score` would not have written.
+    `FiqaError` for anything that no run would have written.
     """
     parse = _CsvRows(columns).parse if format == "csv" else _parse_json
     end = count = 0
@@ -109,14 +114,23 @@ def open_journalled(
         yield _Journalled(rows, writer)
 
 
-def restore_journal(output: Path) -> None:
-    """Write the journal of a whole Parquet file anew, at once or not at all."""
-    journal = journal_of(output, "parquet")
-    part = journal.with_name(f"{journal.name}.part")
-    with open_reader(output) as reader, open_writer(part, "jsonl") as rows:
+def report_records(output: Path) -> Iterator[list[Record]]:
+    """The rows of a whole report as its journal had them, some at a time."""
+    with open_reader(output) as reader:
         for batch in reader:
-            rows.write_batch(batch)
-    part.replace(journal)
+            yield batch.records()
+
+
+def restore_journal(journal: Path, parts: Iterable[list[Record]]) -> None:
+    """Write the journal of a whole file anew, with the rows of all `parts`, or not at all."""
+    part = journal.with_name(f"{journal.name}.part")
+    try:
+        with open_writer(part, "jsonl") as rows:
+            for records in parts:
+                rows.write_records(records)
+        part.replace(journal)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class _Journalled(Writer):

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records import embedding_writers
-from fiqa_cli.records.embedding_writers import open_embedding_writer, require_suffix
+from fiqa_cli.records.embedding_writers import embedding_format, open_embedding_writer
 from fiqa_cli.records.embeddings import read_embeddings
 from fiqa_cli.records.row import Row
 from records.strategies import NAMES
@@ -100,7 +100,7 @@ def test_an_interruption_keeps_what_was_written(suffix, tmp_path) -> None:
 @pytest.mark.parametrize("name", ["e.csv", "e", ".npz"])
 def test_other_suffixes_are_refused(name) -> None:
     with pytest.raises(FiqaError, match=r"is neither \.npz nor \.parquet"):
-        require_suffix(Path(name))
+        embedding_format(Path(name))
 
 
 def test_parquet_is_written_in_constant_memory(tmp_path) -> None:
