@@ -14,7 +14,7 @@ OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "box", "landmark") for strid
 """The order that insightface relies on: all scores, then all boxes, then all landmarks."""
 
 OPERATING_POINT = 0.6
-"""Raw score at which misses and false alarms balance on the monitoring photos."""
+"""Raw score with at most one false box in twenty monitoring photos."""
 
 
 class NineOutputs(nn.Module):
