@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.interruption import FORMATS, Planted, noise, score
-from fiqa_cli.pipeline import crop_source, flow
+from fiqa_cli.pipeline import crop_source, flow, prospect
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,17 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for format in FORMATS:
         assert score(photos, folder / f"a.{format}") == 1
     return folder
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of images that are opened."""
+    paths: list[str] = []
+    decode = prospect.decode
+
+    def watched(path: str) -> Any:
+        paths.append(path)
+        return decode(path)
+
+    monkeypatch.setattr(prospect, "decode", watched)
+    return paths

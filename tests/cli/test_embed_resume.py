@@ -87,20 +87,6 @@ def test_a_journal_cut_off_at_any_byte_gives_the_same_file(
         assert_whole(output, embedded / name)
 
 
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of images that are opened."""
-    paths: list[str] = []
-    decode = prospect.decode
-
-    def watched(path: str) -> Any:
-        paths.append(path)
-        return decode(path)
-
-    monkeypatch.setattr(prospect, "decode", watched)
-    return paths
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_images_that_are_done_are_not_opened(
     photos: Path, embedded: Path, tmp_path: Path, name: str, decoded: list[str]

@@ -62,20 +62,6 @@ def test_an_image_that_lacks_faces_gets_them(
     assert_whole(output, whole)
 
 
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of images that are opened."""
-    paths: list[str] = []
-    decode = prospect.decode
-
-    def watched(path: str) -> Any:
-        paths.append(path)
-        return decode(path)
-
-    monkeypatch.setattr(prospect, "decode", watched)
-    return paths
-
-
 @pytest.mark.parametrize("format", FORMATS)
 def test_images_that_are_done_are_not_opened(
     photos: Path, whole: Path, tmp_path: Path, format: str, decoded: list[str]
