@@ -12,8 +12,9 @@ from fiqa_cli.faces.choice import FaceChoice, choose
 from fiqa_cli.faces.detector import Detector
 from fiqa_cli.faces.face import LANDMARK_COLUMNS, Face
 from fiqa_cli.records.row import Row
-from fiqa_cli.sources.decode import UnreadableImage, decode
-from fiqa_cli.sources.listing import Entry
+from fiqa_cli.sources.decode import decode
+from fiqa_cli.sources.entry import Entry, image_of
+from fiqa_cli.sources.reasons import UnreadableImage
 
 MIN_IMAGE_SIDE = 16
 """Pixels; no face in a smaller image has a quality worth the name."""
@@ -99,7 +100,7 @@ def _read(entry: Entry) -> NDArray[np.uint8] | Row:
     if entry.reason:
         return Row(entry.path, status="unreadable", error=entry.reason)
     try:
-        image = decode(entry.path)
+        image = decode(image_of(entry))
     except UnreadableImage as error:
         return Row(entry.path, status="unreadable", error=str(error))
     height, width = image.shape[:2]

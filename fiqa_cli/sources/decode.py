@@ -1,4 +1,4 @@
-"""From an image file to upright 8-bit RGB pixels, through Pillow."""
+"""From an encoded image to upright 8-bit RGB pixels, through Pillow."""
 
 import importlib
 import logging
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fiqa_cli.sources.formats import Format, sniff
-from fiqa_cli.sources.reasons import reason_of, reason_of_mode
+from fiqa_cli.sources.reasons import UnreadableImage, reason_of, reason_of_mode
+
+__all__ = ["MAX_PIXELS", "UnreadableImage", "decode"]
 
 MAX_PIXELS = 178_956_970
 """Larger images are refused before decoding: Pillow's own limit, 0.7 GB once decoded."""
@@ -42,12 +44,10 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-class UnreadableImage(Exception):
-    """A file that gives no pixels; the message is the reason: one short line without the path."""
+def decode(image: str | bytes) -> NDArray[np.uint8]:
+    """An image as `uint8 [height, width, 3]` RGB, upright; perhaps not writeable.
 
-
-def decode(path: str) -> NDArray[np.uint8]:
-    """The image at `path` as `uint8 [height, width, 3]` RGB, upright; perhaps not writeable.
+    `image` is the path of a file, or the bytes that such a file would have.
 
     The first frame of an animation, with EXIF orientation applied and transparency laid on white.
     Grey of more than 8 bits is scaled, not clipped: white is 65535, or the maximum if that is
@@ -58,16 +58,20 @@ def decode(path: str) -> NDArray[np.uint8]:
 
     Raises `UnreadableImage` for everything else, whatever the bytes.
     """
+    if isinstance(image, bytes):
+        if not image:
+            raise UnreadableImage("empty file")
+        return _decode(BytesIO(image))
     try:
-        found = os.stat(path)  # noqa: PTH116 - Path("") would be the current directory
+        found = os.stat(image)  # noqa: PTH116 - Path("") would be the current directory
         if not stat.S_ISREG(found.st_mode):
             raise UnreadableImage(reason_of_mode(found.st_mode))
         if found.st_size == 0:
             raise UnreadableImage("empty file")
-        with Path(path).open("rb") as file:
+        with Path(image).open("rb") as file:
             return _decode(BytesIO(file.read()) if found.st_size <= _WHOLE_FILE else file)
     except OSError as error:
-        raise UnreadableImage(reason_of(error, path)) from error
+        raise UnreadableImage(reason_of(error, image)) from error
     except ValueError as error:  # a NUL byte or half a surrogate pair in the name
         raise UnreadableImage("not a valid path") from error
 

@@ -7,26 +7,20 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from errno import ENOENT
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.sources.entry import Entry
 from fiqa_cli.sources.formats import EXTENSIONS
 from fiqa_cli.sources.reasons import reason_of, reason_of_mode
 
+__all__ = ["LONGEST_PATH", "Entry", "expand"]
+
 LONGEST_PATH = 1 << 16
 """Bytes; a longer name means that the input is not a list of paths."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One path to score. A `reason` says that it is known not to be readable, and why."""
-
-    path: str
-    reason: str = ""
 
 
 def expand(

@@ -6,6 +6,10 @@ from errno import ENOENT
 from pathlib import Path
 
 
+class UnreadableImage(Exception):
+    """There are no pixels; the message is the reason: one short line without the path."""
+
+
 def reason_of(error: OSError, path: str) -> str:
     """The reason of a failed system call on `path`, without the path: "permission denied"."""
     if error.errno is None:
