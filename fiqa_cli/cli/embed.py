@@ -17,10 +17,12 @@ from fiqa_cli.cli.options import (
     DetSize,
     DetThreshold,
     Device,
+    Every,
     Faces,
     Inputs,
     MinFace,
     Null,
+    Offline,
     Preprocessing,
     Quiet,
     Resume,
@@ -46,6 +48,8 @@ def embed(
     ],
     inputs: Inputs = None,
     null: Null = False,
+    every: Every = None,
+    offline: Offline = False,
     recogniser: Annotated[
         str,
         typer.Option(
@@ -117,7 +121,7 @@ def embed(
         batch_size=batch_size,
         workers=workers,
     )
-    images = list_images(inputs, null)
+    images = list_images(inputs, null, every, offline)
     embedder = DatasetEmbedder(options, warn=note)
     manifest = embedder.manifest()
     tally = Tally()

@@ -1,27 +1,54 @@
 """Options that several commands share."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
 from fiqa_cli.zoo.preprocessing import Pixels
 
 FACES, RECOGNISER, MACHINE, REPORT = "Faces", "Recogniser", "Machine", "Report"
 
+
+def milliseconds(text: str | float) -> int:
+    """A time such as `0.5s`, `40ms` or `2` (seconds). Raises `FiqaError` if it is none."""
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(ms|s?)", str(text).strip())
+    time = round(float(found[1]) * (1 if found[2] == "ms" else 1000)) if found else 0
+    if time < 1:
+        raise FiqaError(f"{text} is no time: give one such as 0.5s or 40ms")
+    return time
+
+
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="IMAGE|FOLDER|@LIST|-",
-        help="Images, folders (searched recursively), @LIST files of paths, - for paths on "
-        "standard input.",
+        metavar="IMAGE|FOLDER|URL|@LIST|-",
+        help="Images, folders (searched recursively), URLs, @LIST files of paths, - for paths on "
+        "standard input; files of images (.tar, .tar.gz, .rec, .bin, .parquet, video), or one "
+        "image in them: a.tar::1.jpg.",
         show_default=False,
     ),
 ]
 Null = Annotated[
     bool, typer.Option("--null", "-0", help="Paths in lists end with NUL, not line feed.")
+]
+Every = Annotated[
+    int | None,
+    typer.Option(
+        metavar="TIME",
+        parser=milliseconds,
+        help="From videos one frame of each TIME (0.5s, 40ms); with it, videos in folders are "
+        "taken, too.",
+        show_default="0.5s",
+    ),
+]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", help="Refuse URLs that need the network (also FIQA_OFFLINE=1)."),
 ]
 
 Aligned = Annotated[

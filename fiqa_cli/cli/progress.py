@@ -32,12 +32,12 @@ class _Rate(ProgressColumn):
 
 
 def watch(
-    results: Iterable[Result], tally: Tally, total: Callable[[], int] | None, doing: str
+    results: Iterable[Result], tally: Tally, total: Callable[[], int | None], doing: str
 ) -> Iterator[Result]:
     """Pass results through under a bar with rate, time left and the counts of `tally`.
 
-    `total` counts the images of the run, beside it; `None` where that cannot be known. `doing` is
-    what the bar says. Without a terminal on stderr there is no bar.
+    `total` counts the images of the run, beside it, or gives `None` where that cannot be known.
+    `doing` is what the bar says. Without a terminal on stderr there is no bar.
     """
     if not console.is_terminal:
         yield from results
@@ -55,10 +55,9 @@ def watch(
     with bar:
         # Images of an earlier run are done but say nothing of the rate.
         task = bar.add_task("", total=None, completed=tally.images, counts=_counts(tally))
-        if total is not None:
-            threading.Thread(
-                target=lambda: bar.update(task, total=total()), name="count", daemon=True
-            ).start()
+        threading.Thread(
+            target=lambda: bar.update(task, total=total()), name="count", daemon=True
+        ).start()
         for result in results:
             yield result
             bar.update(task, completed=tally.images, counts=_counts(tally))

@@ -20,19 +20,22 @@ class Images:
     """The images that a command line names."""
 
     entries: "Iterator[Entry]"
-    count: Callable[[], int] | None
-    """Counts them, as a second listing does; `None` where they come from standard input."""
+    count: Callable[[], int | None]
+    """Counts them, by listing a second time; `None` where that would take long."""
 
 
-def list_images(inputs: list[str], null: bool) -> Images:
+def list_images(
+    inputs: list[str], null: bool, every: int | None = None, offline: bool = False
+) -> Images:
     """List what `inputs` name: see `expand`, whose FiqaError it raises."""
-    from fiqa_cli.sources.listing import expand
+    from fiqa_cli.sources.listing import count, expand
+    from fiqa_cli.zoo.download import is_offline
 
     # A stream of our own for stdin: when a run is cut short a thread may still wait on it, and
     # Python's own must not be held at exit.
     stdin = open(0, "rb", closefd=False) if "-" in inputs else None  # noqa: SIM115
-    entries = expand(inputs, null, stdin)
-    return Images(entries, None if stdin else lambda: sum(1 for _ in expand(inputs, null)))
+    entries = expand(inputs, null, stdin, every=every, offline=offline or is_offline())
+    return Images(entries, lambda: count(inputs, null, every=every))
 
 
 @contextmanager

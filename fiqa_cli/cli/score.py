@@ -17,11 +17,13 @@ from fiqa_cli.cli.options import (
     DetSize,
     DetThreshold,
     Device,
+    Every,
     Faces,
     Format,
     Inputs,
     MinFace,
     Null,
+    Offline,
     Output,
     Preprocessing,
     Quiet,
@@ -49,6 +51,8 @@ def score(
         ),
     ] = "ediffiqa-n",
     null: Null = False,
+    every: Every = None,
+    offline: Offline = False,
     aligned: Aligned = False,
     detector: Detector = "scrfd-n",
     faces: Faces = FaceChoice.ALL,
@@ -155,6 +159,8 @@ def score(
     find . -name '*.jpg' -print0 | fiqa score -0 - | fiqa filter --min 0.5 --paths
 
     fiqa score dataset -o scores.parquet --resume
+
+    fiqa score shards/ s3://bucket/more/ clip.mp4 --every 1s -o scores.csv
     """
     if not inputs:
         raise FiqaError("nothing to score: name images or folders, or - for paths on stdin")
@@ -194,7 +200,7 @@ def score(
             compile=compile,
         ),
     )
-    images = list_images(inputs, null)
+    images = list_images(inputs, null, every, offline)
     scorer = Scorer(options, warn=note)
     manifest = scorer.manifest()
     tally = Tally()

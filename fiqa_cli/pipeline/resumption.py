@@ -4,7 +4,6 @@ It goes on at the beginning of a batch of the interrupted run, not at the first 
 a network makes of a crop depends, in its last digit, on how many crops are with it in the batch.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -25,6 +24,7 @@ from fiqa_cli.records.journal import (
 )
 from fiqa_cli.records.manifest import Manifest, difference, manifest_path, read_manifest
 from fiqa_cli.records.row import Record, Row
+from fiqa_cli.sources.container import exists
 from fiqa_cli.sources.listing import Entry
 
 
@@ -141,7 +141,7 @@ def _catch_up(
     for image in images:
         path = image[0].row.path
         gone = upcoming is None or upcoming.path != path
-        if gone and os.path.lexists(path):
+        if gone and exists(path):
             raise _other_list(output, path, upcoming)
         if upcoming is not None and not gone:
             again.append(upcoming)

@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from fiqa_cli.sources.reasons import UnreadableImage
+
 LARGEST_IMAGE = 1 << 28
 """Bytes of an encoded image that is no file of its own; a larger one is refused unread."""
+
+
+def check_size(size: int) -> None:
+    """Raise `UnreadableImage` for a size above `LARGEST_IMAGE`, before as much is read."""
+    if size > LARGEST_IMAGE:
+        raise UnreadableImage(f"larger than {LARGEST_IMAGE >> 20} MB")
 
 
 class Place(Protocol):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.evaluation.bin_set import _PlainUnpickler, read_bin_set
+from fiqa_cli.evaluation.bin_set import read_bin_set
+from fiqa_cli.sources.verification_set import _PlainUnpickler
 
 ANA, ANA_2, BO, CEM = b"\xff\xd8ana", b"\xff\xd8ana 2.", b"", b"\x89PNG\x80\xff" * 50
 IMAGES = [ANA, ANA_2, ANA, BO, CEM, CEM]
