@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,6 +102,7 @@ def filter_(
 
     Images keep their folders, from the one common to all images of the report.
     Nothing is overwritten. Links are relative where the paths are.
+    Images in tar files, .rec, .bin, Parquet, videos or behind URLs can be copied only.
     """
     from fiqa_cli.records.criteria import Criteria
     from fiqa_cli.records.formats import output_format
@@ -208,6 +210,8 @@ def _statuses(text: str | None) -> tuple[str, ...] | None:
 def _transfer(**destinations: Path | None) -> "tuple[str, Transfer | None]":
     """The action that was asked for, and the transfer that does it."""
     from fiqa_cli.records.transfer import Transfer, copy, link, move
+    from fiqa_cli.sources.member import path_if_unpacked, take_out
+    from fiqa_cli.zoo.download import is_offline
 
     asked = [(action, folder) for action, folder in destinations.items() if folder is not None]
     if not asked:
@@ -215,7 +219,9 @@ def _transfer(**destinations: Path | None) -> "tuple[str, Transfer | None]":
     if len(asked) > 1:
         raise FiqaError("choose one of --copy-to, --move-to and --link-to")
     action, folder = asked[0]
-    return action, Transfer({"copy": copy, "move": move, "link": link}[action], folder)
+    place = {"copy": copy, "move": move, "link": link}[action]
+    copy_out = partial(take_out, offline=is_offline()) if action == "copy" else None
+    return action, Transfer(place, folder, path_if_unpacked, copy_out)
 
 
 def _input(source: Path | None, output: Path | None) -> Path | None:

@@ -11,18 +11,29 @@ class Transfer:
 
     Below it they keep their folders, from the one that all images of the report have in common:
     so equal names never meet, and the place of an image does not depend on what else was chosen.
+
+    Images that are no files of their own are those that `inside` gives a path for: where they would
+    lie were their container a folder. They go to their target by `take_out`, or not at all.
     """
 
-    def __init__(self, place: Callable[[Path, Path], None], destination: Path) -> None:
+    def __init__(
+        self,
+        place: Callable[[Path, Path], None],
+        destination: Path,
+        inside: Callable[[str], str | None] = lambda path: None,
+        take_out: Callable[[str, Path], None] | None = None,
+    ) -> None:
         self._place = place
+        self._inside = inside
+        self._take_out = take_out
         self._destination = _absolute(str(destination))
         self._folders: set[str] = set()
         self._chosen: dict[str, None] = {}
 
     def see(self, paths: Iterable[str]) -> None:
         """Take note of all images of the report, chosen or not."""
-        outer = (path.partition("::")[0] for path in paths)
-        self._folders.update(path[: path.rfind("/") + 1] for path in outer)
+        places = (self._inside(path) or path for path in paths)
+        self._folders.update(place[: place.rfind("/") + 1] for place in places)
 
     def choose(self, paths: Iterable[str]) -> None:
         """Images to transfer, each seen before; one that several rows name counts once."""
@@ -35,9 +46,11 @@ class Transfer:
         common = os.path.commonpath([_absolute(folder) for folder in self._folders])
         done = set()
         for path in self._chosen:
-            source = _absolute(path)
-            if source not in done:
-                done.add(source)
+            inside = self._inside(path)
+            source = _absolute(inside or path)
+            name = path if inside else source
+            if name not in done:
+                done.add(name)
                 yield path, self._destination / source.relative_to(common)
 
     def run(self, report: Callable[[str, Path, str], None], dry_run: bool = False) -> int:
@@ -47,17 +60,25 @@ class Transfer:
         """
         failures = 0
         for path, target in self.plan():
-            source = Path(path)
-            trouble = _trouble(source, target)
+            inside = self._inside(path)
+            trouble = self._trouble_inside(target) if inside else _trouble(Path(path), target)
             if not trouble and not dry_run:
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    self._place(source, target)
+                    if inside and self._take_out:
+                        self._take_out(path, target)
+                    else:
+                        self._place(Path(path), target)
                 except OSError as error:
                     trouble = error.strerror or str(error)
             failures += bool(trouble)
             report(path, target, trouble)
         return failures
+
+    def _trouble_inside(self, target: Path) -> str:
+        if self._take_out is None:
+            return "it is no file of its own: --copy-to can take it out"
+        return f"{target} is already there" if os.path.lexists(target) else ""
 
 
 def copy(source: Path, target: Path) -> None:
@@ -107,7 +128,7 @@ def _absolute(path: str) -> Path:
 def _trouble(source: Path, target: Path) -> str:
     if not os.path.lexists(source):
         if "::" in str(source):
-            return "it lies within an archive: unpack that first"
+            return "its archive is not here (paths count from the current folder)"
         return "no such file (paths count from the current folder)"
     if not source.is_file():
         return "not a file"
