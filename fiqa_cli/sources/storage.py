@@ -78,27 +78,37 @@ class GzipStorage:
     def _play(self, start: int) -> Iterator[tuple[int, bytes]]:
         stream = gzip.GzipFile(fileobj=cast(IO[bytes], open_file(self._packed)))
         for number in count():
+            parts, left, failure = [], BLOCK, ""
             try:
-                block = stream.read(BLOCK)
-            except EOFError as error:
-                raise UnreadableImage("truncated gzip file") from error
-            except (OSError, zlib.error) as error:
-                raise UnreadableImage("broken gzip file") from error
-            if not block:
+                while left and (part := stream.read1(left)):
+                    parts.append(part)
+                    left -= len(part)
+            except EOFError:
+                failure = "truncated gzip file"
+            except (OSError, zlib.error):
+                failure = "broken gzip file"
+            if parts:
+                yield number, b"".join(parts)
+            if failure:
+                raise UnreadableImage(failure)
+            if not parts:
                 return
-            yield number, block
 
 
 def pread_blocks(block: Callable[[int], bytes], length: int, offset: int, size: int) -> bytes:
-    """`Storage.pread` where `block(number)` gives `length` bytes; a `KeyError` is the end."""
+    """`Storage.pread` where `block(number)` gives `length` bytes, or raises `KeyError` at the end.
+
+    A block may be shorter if it is the last, or the last before something that is broken.
+    """
     parts = []
     while size > 0:
         number, skipped = divmod(offset, length)
         try:
             part = block(number)[skipped : skipped + size]
+            if not part:
+                block(number + 1)  # raises what ended it: `KeyError`, or why it is broken
+                break
         except KeyError:
-            break
-        if not part:
             break
         parts.append(part)
         offset, size = offset + len(part), size - len(part)
