@@ -80,7 +80,7 @@ def locate(url: str) -> tuple[Any, str]:
     protocol = protocol_of(url)
     kind: Any = fsspec.get_filesystem_class(protocol)
     options = kind._get_kwargs_from_urls(url)
-    return _system(protocol, tuple(sorted(options.items()))), kind._stripprotocol_of(url)
+    return _system(protocol, tuple(sorted(options.items()))), kind._strip_protocol(url)
 
 
 @cache
@@ -134,6 +134,9 @@ def _may_pass(error: Exception) -> bool:
         NotADirectoryError,
         PermissionError,
         NotImplementedError,
+        AttributeError,
+        LookupError,
+        TypeError,
         ValueError,
     )
     return not isinstance(cause, permanent)
@@ -142,7 +145,7 @@ def _may_pass(error: Exception) -> bool:
 def _reason(error: Exception) -> str:
     cause = _cause(error)
     status = getattr(cause, "status", None)
-    if isinstance(cause, FileNotFoundError) or status == 404:
+    if isinstance(cause, FileNotFoundError | KeyError) or status == 404:
         return "no such file or directory"
     if isinstance(status, int):
         return f"the server answers {status}"
