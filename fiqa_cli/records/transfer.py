@@ -69,6 +69,8 @@ class Transfer:
                         self._take_out(path, target)
                     else:
                         self._place(Path(path), target)
+                except FileExistsError as error:
+                    trouble = f"{error.filename or target} is already there"
                 except OSError as error:
                     trouble = error.strerror or str(error)
             failures += bool(trouble)

@@ -1,13 +1,13 @@
 """Files that hold images: which they are, what is in them, and how a member is named."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fiqa_cli.sources.entry import Entry
 from fiqa_cli.sources.formats import sniff
-from fiqa_cli.sources.network import is_url
+from fiqa_cli.sources.network import WEB, is_url, protocol_of
 from fiqa_cli.sources.opening import held, open_storage
 from fiqa_cli.sources.parquet_images import NoImageColumn, parquet_entries, parquet_entry
 from fiqa_cli.sources.reasons import UnreadableImage
@@ -148,6 +148,6 @@ def _tar_by_name(path: str) -> dict[str, list[Entry]]:
 
 def _name(path: str) -> str:
     """The part of a path that tells what it is; a web address may go on with a query."""
-    if path[:4].lower() == "http" and is_url(path):
-        path = urlsplit(path).path
+    if is_url(path) and protocol_of(path) in WEB:
+        path = re.split("[?#]", path)[0]
     return path.lower()

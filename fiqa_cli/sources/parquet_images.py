@@ -100,7 +100,7 @@ class _Images:
         self.rows = self.starts.pop()
         if storage.size is not None and not 0 <= self.rows <= storage.size:
             raise UnreadableImage("broken Parquet file: more rows than bytes")
-        self.reel = Reel(self._play, before=lambda row: self.starts[self._group(row)])
+        self.reel = Reel(self._play, lambda row: self.starts[self._group(row)], patience=2 * ROWS)
 
     def _group(self, row: int) -> int:
         return bisect_right(self.starts, row) - 1

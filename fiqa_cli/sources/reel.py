@@ -17,16 +17,20 @@ class Reel:
 
     Workers ask for items one after the other, but may overtake each other by a few: those that
     have passed lately are remembered. Who asks for one before those has the reel played anew, from
-    `before(number)`: the last start at or before it. Where the reel broke it stays broken.
+    `before(number)`: the last start at or before it. So has who asks for one more than `patience`
+    beyond a start that lies ahead: nearer, those between may be asked for yet. Where the reel broke
+    it stays broken.
     """
 
     def __init__(
         self,
         play: Callable[[int], Items],
         before: Callable[[int], int] = lambda number: 0,
+        patience: int = 0,
     ) -> None:
         self._play = play
         self._before = before
+        self._patience = patience
         self._lock = threading.Lock()
         self._items: Items = iter(())
         self._recent: OrderedDict[int, bytes] = OrderedDict()
@@ -45,9 +49,10 @@ class Reel:
             return self._recent[number]
 
     def _wind(self, number: int) -> None:
-        start = self._before(number)
-        if self._start == -1 or number <= self._position or start > self._position + 1:
-            self._rewind(start)
+        patience = 0 if self._broken else self._patience
+        ahead = self._before(max(0, number - patience)) > self._position + 1
+        if self._start == -1 or number <= self._position or ahead:
+            self._rewind(self._before(number))
         if self._broken:
             raise UnreadableImage(self._broken)
         try:

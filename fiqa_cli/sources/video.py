@@ -117,7 +117,7 @@ def _open(path: str) -> tuple[Any, Any]:
 
 def _reel(path: str, every: int) -> Reel:
     ahead = max(1, _REACH // every)
-    return Reel(partial(_play, path, every), before=lambda number: number // ahead * ahead)
+    return Reel(partial(_play, path, every), lambda number: number // ahead * ahead, ahead - 1)
 
 
 def _play(path: str, every: int, start: int) -> Items:

@@ -20,9 +20,10 @@ def write_video(
     codec: str = "libx264",
     *,
     gop: int = 30,
+    left: int = 255,
     **options: str,
 ) -> Path:
-    """Each frame has a white left half; in the right one bars are the bits of its number."""
+    """Each frame has a plain left half; in the right one bars are the bits of its number."""
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", gop
@@ -30,7 +31,7 @@ def write_video(
             pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
             bits = np.unpackbits(np.uint8(number)).repeat(BAR)
             pixels[:, WIDTH // 2 :] = bits[:, np.newaxis, np.newaxis] * 255
-            pixels[:, : WIDTH // 2] = 255
+            pixels[:, : WIDTH // 2] = left
             for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():
