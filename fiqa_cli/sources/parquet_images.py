@@ -1,5 +1,6 @@
 """Parquet files that hold encoded images: as img2dataset writes them, or Hugging Face datasets."""
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,8 +59,8 @@ def parquet_entries(path: str) -> Iterator[Entry]:
         return
     row = 0
     for batch in _batches(images, range(len(images.starts)), images.key, 1024):
-        for key in batch.column(0).to_pylist():
-            name = row if key is None else key
+        for key in batch.column(0).cast("binary").to_pylist():  # need not be UTF-8, if broken
+            name = row if key is None else os.fsdecode(key)
             yield Entry(f"{path}::{name}", place=ParquetCell(path, row))
             row += 1
 

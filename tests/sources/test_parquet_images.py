@@ -64,6 +64,14 @@ def test_keys_may_repeat_or_lack(tmp_path: Path) -> None:
     assert reasons(f"{path}::y") == {f"{path}::y": "no such member of a.parquet"}
 
 
+def test_keys_that_are_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"key": ["abcd"], "jpg": PHOTOS[:1]})
+    pq.write_table(table, path, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"abcd", b"a\xff\xfed"))
+    assert members(path) == {f"{path}::a\udcff\udcfed": PHOTOS[0]}
+
+
 def test_files_of_something_else(tmp_path: Path) -> None:
     """Named they are reported; a search passes over them: img2dataset writes such ones, too."""
     path = tmp_path / "report.parquet"
