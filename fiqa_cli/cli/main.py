@@ -9,7 +9,17 @@ import typer
 from typer.core import TyperGroup
 
 from fiqa_cli import __version__
-from fiqa_cli.cli import embed, evaluate, filter, models, samples, score, train
+from fiqa_cli.cli import (
+    best,
+    embed,
+    evaluate,
+    filter,
+    models,
+    samples,
+    score,
+    threshold,
+    train,
+)
 from fiqa_cli.cli.console import complain
 from fiqa_cli.cli.settings import read_settings
 from fiqa_cli.errors import FiqaError
@@ -37,6 +47,8 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("embed")(embed.embed)
 app.command("filter")(filter.filter_)
+app.command("threshold")(threshold.threshold)
+app.command("best")(best.best)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

@@ -6,7 +6,7 @@ import numpy as np
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.evaluation.pairs import Pairs, Rows
-from fiqa_cli.records.criteria import folder_of
+from fiqa_cli.records.groups import folder_of
 
 MATED_LIMIT = 100
 NON_MATED_LIMIT = 500

@@ -39,7 +39,7 @@ COLUMNS = (
 `quality_at_limit` is the least quality to ask of a face to discard no more than the limit."""
 
 CURVE_SHARES = np.arange(101) / 100
-"""Shares of discarded pairs at which JSON tells the curve."""
+"""Shares of discarded pairs at which JSON tells the curve, and the least quality kept there."""
 
 
 def to_rows(evaluation: Evaluation, kind: Kind = "normalised") -> list[Record]:
@@ -134,6 +134,7 @@ def _result(evaluation: Evaluation, standing: Standing, kind: Kind, at: Sequence
             measure: {
                 "discard": CURVE_SHARES.tolist(),
                 "error": curve.error_at(CURVE_SHARES).tolist(),
+                "quality": [finite(quality) for quality in curve.quality_at(CURVE_SHARES)],
             }
             for measure, curve in standing.outcome.curves.items()
         }

@@ -1,7 +1,7 @@
 """Criteria: which rows of a report stay.
 
 They hold together, in this order: status and the bounds of quality; of what is left, the best of
-each folder; of what is left then, the best fraction and the best number of all. Rows without a
+each group; of what is left then, the best fraction and the best number of all. Rows without a
 quality pass none of these but status. Of rows with equal quality, the earlier is the better.
 """
 
@@ -9,13 +9,19 @@ import heapq
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
+from typing import TypeVar
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.batches import Batch
+from fiqa_cli.records.best import Best, Shot, best_shots
+from fiqa_cli.records.groups import Key, group_keys, moment_of
 from fiqa_cli.records.readers import Reader
+
+Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,8 @@ class Criteria:
     maximum: float | None = None
     """Greatest quality, inclusive."""
     statuses: tuple[str, ...] | None = None
-    per_folder: int | None = None
-    """How many rows stay of each folder that directly holds images."""
+    best: Best | None = None
+    """How many rows stay of each group."""
     keep: float | None = None
     """Fraction of the scored rows that stay, in (0, 1]; rounded to the nearest row, half up."""
     top: int | None = None
@@ -39,7 +45,7 @@ class Criteria:
     @property
     def ranks(self) -> bool:
         """Whether rows are compared with each other, which takes two passes."""
-        return any(limit is not None for limit in (self.per_folder, self.keep, self.top))
+        return any(limit is not None for limit in (self.best, self.keep, self.top))
 
     @property
     def columns(self) -> set[str]:
@@ -49,8 +55,8 @@ class Criteria:
             needed.add("quality")
         if self.statuses is not None:
             needed.add("status")
-        if self.per_folder is not None:
-            needed.add("path")
+        if self.best is not None:
+            needed |= self.best.columns
         return needed
 
 
@@ -58,7 +64,7 @@ def filter_batches(reader: Reader, criteria: Criteria) -> Iterator[tuple[Batch, 
     """Each batch of `reader` with what stays of it, in order.
 
     Memory is constant for status and bounds; otherwise it holds a number for each row that may
-    stay (`keep`) or that stays (`top`, `per_folder`), and `reader` must allow a replay. Raises
+    stay (`keep`) or that stays (`top`, `best`), and `reader` must allow a replay. Raises
     `FiqaError` if a column is missing.
     """
     best = rank(checked(reader, criteria), criteria) if criteria.ranks else None
@@ -115,30 +121,17 @@ def within_bounds(batch: Batch, criteria: Criteria) -> list[bool]:
 def rank(batches: Iterable[Batch], criteria: Criteria) -> "array[int]":
     """The numbers of the rows that meet all criteria but `invert`, rising from 0."""
     scored: Iterable[tuple[int, float]]
-    if criteria.per_folder is None:
-        scored = ((row, quality) for row, quality, _ in _scored(batches, criteria))
+    if criteria.best is not None:
+        scored = best_shots(_shots(batches, criteria, criteria.best), criteria.best)
     else:
-        scored = best_per_folder(_scored(batches, criteria), criteria.per_folder)
+        rows = _scored(batches, criteria, lambda batch: repeat(None, len(batch)))
+        scored = ((row, quality) for row, quality, _ in rows)
     if criteria.keep is not None:
         scored = best_fraction(scored, criteria.keep)
     if criteria.top is not None:
         # nlargest holds `top` rows at most, and prefers the earlier of equals.
         scored = heapq.nlargest(criteria.top, scored, key=itemgetter(1))
     return array("q", sorted(row for row, _ in scored))
-
-
-def best_per_folder(
-    scored: Iterable[tuple[int, float, str]], count: int
-) -> list[tuple[int, float]]:
-    """Of rows `(number, quality, path)` the best `count` of each folder, in order of number."""
-    folders: dict[str, list[tuple[float, int]]] = {}
-    for row, quality, path in scored:
-        heap = folders.setdefault(folder_of(path), [])
-        if len(heap) < count:
-            heapq.heappush(heap, (quality, -row))
-        else:
-            heapq.heappushpop(heap, (quality, -row))
-    return sorted((-row, quality) for heap in folders.values() for quality, row in heap)
 
 
 def best_fraction(
@@ -162,20 +155,28 @@ def best_fraction(
             yield row, quality
 
 
-def folder_of(path: str) -> str:
-    """The folder that directly holds an image, or the archive if it lies at an archive's top."""
-    folder, _, name = path.rpartition("/")
-    archive, inside, _ = name.partition("::")
-    return f"{folder}/{archive}" if inside else folder
+def _shots(batches: Iterable[Batch], criteria: Criteria, best: Best) -> Iterator[Shot]:
+    """The scored rows with their groups."""
+    shared: dict[Key, Key] = {}
+
+    def facts(batch: Batch) -> Iterable[tuple[Key, float | None]]:
+        keys = (shared.setdefault(key, key) for key in group_keys(batch, best.by))
+        moments = map(moment_of, batch.paths()) if best.apart else repeat(None, len(batch))
+        return zip(keys, moments, strict=True)
+
+    for row, quality, (group, moment) in _scored(batches, criteria, facts):
+        yield Shot(row, quality, group, moment)
 
 
-def _scored(batches: Iterable[Batch], criteria: Criteria) -> Iterator[tuple[int, float, str]]:
-    """Number, quality and (if folders matter) path of the rows within bounds with a quality."""
+def _scored(
+    batches: Iterable[Batch], criteria: Criteria, facts: Callable[[Batch], Iterable[Fact]]
+) -> Iterator[tuple[int, float, Fact]]:
+    """Number, quality and a fact of each row within bounds that has a quality."""
     start = 0
     for batch in batches:
         mask = within_bounds(batch, criteria)
-        paths = [""] * len(batch) if criteria.per_folder is None else batch.paths()
-        for i, quality in enumerate(batch.qualities()):
-            if mask[i] and quality == quality:
-                yield start + i, quality, paths[i]
+        rows = zip(mask, batch.qualities(), facts(batch), strict=True)
+        for row, (within, quality, fact) in enumerate(rows, start):
+            if within and quality == quality:
+                yield row, quality, fact
         start += len(batch)

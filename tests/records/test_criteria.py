@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.batches import JsonBatch
-from fiqa_cli.records.criteria import Criteria, filter_batches, folder_of
+from fiqa_cli.records.best import Best
+from fiqa_cli.records.criteria import Criteria, filter_batches
+from fiqa_cli.records.groups import folder_of
 
 QUALITIES = st.none() | st.sampled_from([0.1, 0.2, 0.5, 0.5, 0.9, -1.0, math.nan, math.inf])
 RECORDS = st.lists(
@@ -25,7 +27,8 @@ CRITERIA = st.builds(
     minimum=st.none() | st.sampled_from([0.1, 0.2, 0.4]),
     maximum=st.none() | st.sampled_from([0.5, 0.9]),
     statuses=st.none() | st.just(("ok",)),
-    per_folder=st.none() | st.integers(1, 3),
+    best=st.none()
+    | st.builds(Best, st.integers(1, 3), st.sampled_from([("folder",), ("status",)])),
     keep=st.none() | st.sampled_from([0.01, 0.5, 0.8, 1.0]),
     top=st.none() | st.integers(1, 5),
     invert=st.booleans(),
@@ -59,11 +62,13 @@ def plain_filter(records, c):
     def best(rows, count):
         return sorted(sorted(rows, key=lambda i: (-q[i], i))[:count])
 
-    if c.per_folder is not None:
-        folders = defaultdict(list)
+    if c.best is not None:
+        groups = defaultdict(list)
         for i in left:
-            folders[folder_of(records[i]["path"])].append(i)
-        left = sorted(i for rows in folders.values() for i in best(rows, c.per_folder))
+            by_folder = c.best.by == ("folder",)
+            group = folder_of(records[i]["path"]) if by_folder else records[i]["status"]
+            groups[group].append(i)
+        left = sorted(i for rows in groups.values() for i in best(rows, c.best.count))
     if c.keep is not None:
         left = best(left, math.floor(c.keep * len(left) + 0.5))
     if c.top is not None:
@@ -82,20 +87,11 @@ def test_filter_is_its_definition(records, criteria):
 
 def test_of_equal_rows_the_earlier_stay():
     records = [{"path": str(i), "quality": 0.5} for i in range(10)]
-    for criteria in (Criteria(top=3), Criteria(keep=0.3), Criteria(per_folder=3)):
+    for criteria in (Criteria(top=3), Criteria(keep=0.3), Criteria(best=Best(3))):
         kept = [
             name for _, batch in filter_batches(Memory(records), criteria) for name in batch.paths()
         ]
         assert kept == ["0", "1", "2"]
-
-
-@pytest.mark.parametrize(
-    ("path", "folder"),
-    [("a/b/c.jpg", "a/b"), ("c.jpg", ""), ("/c.jpg", ""), ("t.tar::c.jpg", "/t.tar"),
-     ("x/t.tar::c.jpg", "x/t.tar"), ("x/t.tar::d/c.jpg", "x/t.tar::d")],
-)  # fmt: skip
-def test_the_folder_of_an_archive_member_lies_in_the_archive(path, folder):
-    assert folder_of(path) == folder
 
 
 def test_json_rows_may_leave_quality_out_but_not_all_of_them():
