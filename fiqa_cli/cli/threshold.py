@@ -102,7 +102,9 @@ def threshold(
     if evaluation is not None and fnmr is not None:
         from fiqa_cli.evaluation.wished import point_at_fnmr
 
-        point = point_at_fnmr(evaluation, fnmr, model or (scores and scores.model), recogniser)
+        point = point_at_fnmr(
+            evaluation, fnmr, model or (scores.model if scores else None), recogniser
+        )
         cut = point.quality
     elif scores is not None:
         quality = scores.quality[scores.scored]

@@ -54,9 +54,9 @@ def point_at_fnmr(
         ) from error
     # Where pairs lack a quality, or none is left, there is no least one.
     points = [point for point in points if point[2] is not None]
-    for discard, error, quality in points:
-        if error <= fnmr:
-            return WishedPoint(recogniser, measure, quality, discard, mated, error)
+    for discard, rate, quality in points:
+        if rate <= fnmr:
+            return WishedPoint(recogniser, measure, quality, discard, mated, rate)
     discard, least, _ = min(points, key=lambda point: point[1])
     raise FiqaError(
         f"no cut of {measure} gives an FNMR of {fnmr:g} with {recogniser}: the least is "

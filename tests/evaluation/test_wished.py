@@ -28,7 +28,7 @@ def test_the_least_discard_with_a_finite_cut(tmp_path):
     assert (point.quality, point.discard, point.fnmr) == (0.3, 0.01, 0.1)
     assert (point.recogniser, point.measure, point.mated) == ("r", "m", 900)
     assert point_at_fnmr(path, 0.5).quality == 0.3  # no cut would keep what lacks a quality
-    with pytest.raises(FiqaError, match="the least is 0.05, with 2% of the pairs discarded"):
+    with pytest.raises(FiqaError, match=r"the least is 0\.05, with 2% of the pairs discarded"):
         point_at_fnmr(path, 0.04)
 
 
