@@ -15,6 +15,7 @@ from fiqa_cli.cli import (
     evaluate,
     filter,
     models,
+    report,
     samples,
     score,
     threshold,
@@ -48,6 +49,7 @@ app.command("score")(score.score)
 app.command("embed")(embed.embed)
 app.command("filter")(filter.filter_)
 app.command("threshold")(threshold.threshold)
+app.command("report")(report.report)
 app.command("best")(best.best)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(train.app, name="train")

@@ -37,6 +37,13 @@ class Row:
     details: dict[str, float] = field(default_factory=dict)
     """With `--details`: landmarks (`eye_left_x` …) and the method's components."""
 
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """x1, y1, x2, y2, if all are known."""
+        if self.x1 is None or self.y1 is None or self.x2 is None or self.y2 is None:
+            return None
+        return self.x1, self.y1, self.x2, self.y2
+
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Row) if f.name != "details")
 """The columns every report has, in order; `--details` adds more behind them."""
