@@ -78,9 +78,7 @@ def agreement_of(one: Scores, other: Scores, most: int) -> Agreement:
 
     def disagreements(order: NDArray[np.int64]) -> list[Disagreement]:
         return [
-            Disagreement(int(rows[i]), _pair(quality[i]), _pair(shares[i]))
-            for i in order[:most]
-            if lead[i]
+            Disagreement(int(rows[i]), _pair(quality[i]), _pair(shares[i])) for i in order[:most]
         ]
 
     return Agreement(

@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 
 def render(facts: dict[str, Any]) -> str:
@@ -22,9 +21,9 @@ def render(facts: dict[str, Any]) -> str:
         .get_template("report.html")
         .render(
             facts,
-            style=Markup(style),
+            style=style,
             style_hash=_hash(style),
-            script=Markup(script),
+            script=script,
             script_hash=_hash(script),
         )
     )

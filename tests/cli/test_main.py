@@ -20,6 +20,7 @@ HEAVY = (
     "requests",
     "matplotlib",
     "plotext",
+    "jinja2",
 )
 
 
@@ -27,7 +28,18 @@ def test_version() -> None:
     assert fiqa("--version").stdout.decode() == f"fiqa {__version__}\n"
 
 
-COMMANDS = ("score", "embed", "filter", "evaluate", "train", "models", "samples")
+COMMANDS = (
+    "score",
+    "embed",
+    "filter",
+    "threshold",
+    "best",
+    "report",
+    "evaluate",
+    "train",
+    "models",
+    "samples",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -37,7 +49,10 @@ def test_each_command_is_in_the_help_and_in_the_readme(command: str) -> None:
     assert f"fiqa {command}" in (Path(__file__).parents[2] / "README.md").read_text()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["filter", "--help"], ["models", "list"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["filter", "--help"], ["report", "--help"], ["models", "list"]],
+)
 def test_nothing_heavy_is_imported_where_it_is_not_used(arguments: list[str]) -> None:
     done = fiqa(*arguments, PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0

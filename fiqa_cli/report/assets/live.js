@@ -25,11 +25,14 @@
   const slider = by("slider");
   const field = by("value");
   let stop = placeOf(stops.quality, data.cut);
+  let line = share(data.cut);
   let waiting = false;
 
-  function moveTo(quality, holdSlider) {
+  // Between two qualities the line stays where it is put: what it keeps is the same.
+  function moveTo(quality, put) {
     stop = Math.min(placeOf(stops.quality, quality), stops.quality.length - 1);
-    if (!holdSlider) slider.value = Math.round(1000 * share(stops.quality[stop]));
+    line = put ?? share(stops.quality[stop]);
+    if (put === undefined) slider.value = Math.round(1000 * line);
     if (!waiting) {
       waiting = true;
       requestAnimationFrame(() => {
@@ -42,7 +45,7 @@
   function show() {
     const cut = stops.quality[stop];
     const kept = stops.faces[stop];
-    const place = `${100 * share(cut)}%`;
+    const place = `${100 * line}%`;
     by("kept-clip").setAttribute("x", place);
     by("cut-line").setAttribute("x1", place);
     by("cut-line").setAttribute("x2", place);
@@ -201,7 +204,8 @@
     button.addEventListener("click", () => moveTo(Number(button.dataset.cut)));
   }
   slider.addEventListener("input", () => {
-    moveTo(axis.low + ((axis.high - axis.low) * slider.value) / 1000, true);
+    const put = slider.value / 1000;
+    moveTo(axis.low + (axis.high - axis.low) * put, put);
   });
   by("down").addEventListener("click", () => moveTo(stops.quality[Math.max(stop - 1, 0)]));
   by("up").addEventListener("click", () => {
