@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fiqa_cli.sources.container import select, split
+from fiqa_cli.sources.entry import Entry
 from fiqa_cli.sources.formats import EXTENSIONS, sniff
 from fiqa_cli.sources.network import check_url, is_url
 from fiqa_cli.sources.reasons import UnreadableImage
@@ -45,18 +46,28 @@ def take_out(path: str, target: Path, *, offline: bool = False) -> None:
             raise
 
 
-def _read(path: str, offline: bool) -> bytes:
-    if is_url(path) and (reason := check_url(path, offline)):
-        raise UnreadableImage(reason)
+def find(path: str) -> Entry:
+    """The local image that a row calls `path`: a file, or a member of a container.
+
+    Raises `UnreadableImage` for a member that is not there, or several times, and `FiqaError` for
+    a frame without PyAV.
+    """
     member = split(path)
     if member is None:
-        return RemoteFile(path).read()
+        return Entry(path)
     entries = list(select(*member))
     if len(entries) > 1:
         raise UnreadableImage("several members have this name")
-    if entries[0].place is None:
+    if entries[0].reason:
         raise UnreadableImage(entries[0].reason)
-    return entries[0].place.read()
+    return entries[0]
+
+
+def _read(path: str, offline: bool) -> bytes:
+    if is_url(path) and (reason := check_url(path, offline)):
+        raise UnreadableImage(reason)
+    place = find(path).place or RemoteFile(path)
+    return place.read()
 
 
 def _lacking(name: str, content: bytes) -> str:

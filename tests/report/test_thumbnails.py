@@ -1,4 +1,5 @@
 import base64
+import tarfile
 from io import BytesIO
 
 import numpy as np
@@ -60,17 +61,23 @@ def test_pictures_or_why_there_are_none(tmp_path):
         1: Row(path, width=512, height=300, **box),
         2: Row(str(tmp_path / "b.png")),
         3: Row(str(tmp_path / "none.png")),
-        4: Row("clip.mp4::1s"),
+        4: Row("https://127.0.0.1:1/a.png"),
+        5: Row(f"{tmp_path}/a.tar::x/1.png"),
+        6: Row(f"{tmp_path}/a.tar::x/2.png"),
     }
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(path, "x/1.png")
     found = dict(thumbnails(rows, [*((place, 96) for place in rows), (0, 48)], workers=2))
     assert picture(found[0, 48].uri).shape == (48, 48, 3)
     small = picture(found[0, 96].uri)
     face = Image.fromarray(photo[35:215, 135:315]).resize((96, 96), Image.Resampling.LANCZOS)
     assert np.abs(small - np.asarray(face)).mean() < 8
-    reasons = [found[place, 96].reason for place in (1, 2, 3, 4)]
+    assert np.array_equal(picture(found[5, 96].uri)[:, :, 0].shape, (96, 96))
+    reasons = [found[place, 96].reason for place in (1, 2, 3, 4, 6)]
     assert reasons == [
         "the image has changed since it was scored",
         "not an image of a supported format",
         "no such file or directory",
-        "no such file or directory",
+        "it is behind a URL",
+        "no such member of a.tar",
     ]
