@@ -61,7 +61,7 @@ def first_cut(quality: NDArray[np.float64], minimum: float | None) -> tuple[floa
 def cut_facts(scores: Scores, cut: float, histogram: Histogram) -> dict[str, Any]:
     """The slider, and what stays where it starts."""
     quality = scores.quality[scores.scored]
-    presets = {f"discard {percent(share, 0)}": cut_at_discard(quality, share) for share in DISCARDS}
+    presets = {f"discard {_percent(share)}": cut_at_discard(quality, share) for share in DISCARDS}
     if (valley := valley_of(quality)) is not None:
         presets["valley"] = valley
     stops = stops_of(scores, [cut, *presets.values()])
@@ -208,7 +208,7 @@ def agreement_facts(agreement: Agreement, faces: Faces, names: tuple[str, str]) 
         "common": agreement.common,
         "only": ", ".join(only),
         "correlation": f"{agreement.correlation:.3f}" if known else "–",
-        "worst_in_common": percent(agreement.worst_in_common, 0),
+        "worst_in_common": _percent(agreement.worst_in_common),
         "dots": _dots(agreement.dots.tolist()),
         "first_dots": _dots(each.share for each in agreement.first_higher),
         "second_dots": _dots(each.share for each in agreement.second_higher),
@@ -220,7 +220,9 @@ def agreement_facts(agreement: Agreement, faces: Faces, names: tuple[str, str]) 
                 "mark": mark,
                 "name": name,
                 "faces": [
-                    faces.figure(each.row, " : ".join(percent(share, 0) for share in each.share))
+                    faces.figure(
+                        each.row, "{:.0f} : {:.0f}".format(*(100 * share for share in each.share))
+                    )
                     for each in side
                 ]
                 if faces.pictures
@@ -231,9 +233,9 @@ def agreement_facts(agreement: Agreement, faces: Faces, names: tuple[str, str]) 
     }
 
 
-def percent(share: float, decimals: int = 1) -> str:
+def _percent(share: float) -> str:
     """A share with a narrow space before its sign, as all over the page."""
-    return f"{100 * share:.{decimals}f}\u202f%"
+    return f"{100 * share:.0f}\u202f%"
 
 
 def _dots(shares: Iterable[Iterable[float]]) -> str:
