@@ -131,7 +131,7 @@ def score(
         typer.Option(
             "--details",
             rich_help_panel=REPORT,
-            help="More columns: the landmarks, and the method's components.",
+            help="More columns: landmarks, pose, sharpness, light …, and the method's components.",
         ),
     ] = False,
     quiet: Quiet = False,

@@ -9,6 +9,7 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.faces.detector import DETECTION_SIZE, DETECTION_THRESHOLD, Detector
 from fiqa_cli.faces.face import LANDMARK_COLUMNS
+from fiqa_cli.measures.pose import POSE_COLUMNS
 from fiqa_cli.methods.device import cores
 from fiqa_cli.methods.precision import Precision
 from fiqa_cli.pipeline.crop_check import CropCheck
@@ -57,7 +58,7 @@ class CropSource:
     @property
     def detail_columns(self) -> tuple[str, ...]:
         """The columns that details of a face come in."""
-        return () if self._detector is None else LANDMARK_COLUMNS
+        return () if self._detector is None else (*LANDMARK_COLUMNS, *POSE_COLUMNS)
 
     @property
     def artefact(self) -> Artefact | None:
@@ -76,7 +77,7 @@ class CropSource:
     ) -> Iterator[Result]:
         """The results of `finish` for the prospects of all entries, in their order: see `flow`.
 
-        With `details` the rows have the landmarks.
+        With `details` the rows have the landmarks and the pose.
         """
         workers = self._options.workers or cores()
         if self._detector is None:

@@ -11,6 +11,7 @@ from fiqa_cli.faces.alignment import CROP_SIZE, align
 from fiqa_cli.faces.choice import FaceChoice, choose
 from fiqa_cli.faces.detector import Detector
 from fiqa_cli.faces.face import LANDMARK_COLUMNS, Face
+from fiqa_cli.measures.pose import pose
 from fiqa_cli.records.row import Row
 from fiqa_cli.sources.decode import decode
 from fiqa_cli.sources.entry import Entry, image_of
@@ -124,6 +125,7 @@ def _face_prospect(
     row.inter_eye = face.inter_eye
     if details:
         row.details = dict(zip(LANDMARK_COLUMNS, face.landmarks.ravel().tolist(), strict=True))
+        row.details |= pose(face.landmarks)._asdict()
     if face.side < min_face:
         row.status = "too-small"
         row.error = f"face of {face.side:.0f} pixels"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from fiqa_cli.measures.vector import measure
 from fiqa_cli.methods.method import Method
 from fiqa_cli.pipeline.prospect import Prospect, crops_of, reject
 from fiqa_cli.records.row import Row
@@ -11,13 +12,14 @@ from fiqa_cli.records.row import Row
 def score(prospects: list[Prospect], method: Method, *, details: bool = False) -> Iterator[Row]:
     """Score the crops among the prospects as one batch and yield all their rows.
 
-    With `details` the rows get the method's components.
+    With `details` the rows get the measures of the crops and the method's components.
     """
     scored = [prospect for prospect in prospects if prospect.crop is not None]
     if scored:
-        scores = method.score(crops_of(scored))
+        crops = crops_of(scored)
+        scores = method.score(crops)
         quality = scores.quality.tolist()
-        components = scores.components if details else {}
+        components = measure(crops) | dict(scores.components) if details else {}
         columns = {name: values.tolist() for name, values in components.items()}
         for number, prospect in enumerate(scored):
             row = prospect.row

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from fiqa_cli.measures.vector import MEASURES
 from fiqa_cli.methods.catalogue import load_method
 from fiqa_cli.methods.device import find_device
 from fiqa_cli.methods.settings import DEFAULTS, Settings
@@ -50,7 +51,8 @@ class Scorer:
         """The columns of the rows, in order."""
         if not self.options.details:
             return COLUMNS
-        return (*COLUMNS, *self._crops.detail_columns, *self.method.components)
+        details = (*self._crops.detail_columns, *MEASURES, *self.method.components)
+        return (*COLUMNS, *dict.fromkeys(details))
 
     @property
     def batch_size(self) -> int:

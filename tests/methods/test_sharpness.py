@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from fiqa_cli.methods.sharpness import Sharpness, grey_levels
+from fiqa_cli.measures.detail import grey_levels
+from fiqa_cli.methods.sharpness import Sharpness
 from methods.small import random_crops
 
 
