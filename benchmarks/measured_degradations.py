@@ -100,7 +100,9 @@ def half_covered(crop: Crop, strength: float, rng: np.random.Generator) -> Crop:
     return covered
 
 
-def photo_agreements(crops: list[Crop], detect: Callable[[Crop], list[Face]]) -> Iterator[Agreement]:
+def photo_agreements(
+    crops: list[Crop], detect: Callable[[Crop], list[Face]]
+) -> Iterator[Agreement]:
     """How what is measured of landmarks follows turning and reducing the photo."""
     angles, sizes = np.linspace(-40, 40, STEPS), np.geomspace(1, 0.35, STEPS)
     rolls, distances = [], []

@@ -134,6 +134,16 @@ def score(
             help="More columns: landmarks, pose, sharpness, light …, and the method's components.",
         ),
     ] = False,
+    jitter: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            rich_help_panel=REPORT,
+            help="Columns with mean and deviation of the quality of N copies, aligned by landmarks "
+            "that move a little; N + 1 times the work.",
+        ),
+    ] = 0,
     quiet: Quiet = False,
     device: Device = "auto",
     precision: Arithmetic = Precision.AUTO,
@@ -183,6 +193,7 @@ def score(
         det_size=det_size,
         det_threshold=det_threshold,
         details=details,
+        jitter=jitter,
         device=device,
         precision=precision,
         batch_size=batch_size,

@@ -48,8 +48,10 @@ def noise(grey: Tensor) -> Tensor:
 
 
 def _immerkaer(grey: Tensor) -> Tensor:
-    """Deviation of white noise: the mean size of what the mask [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
-    leaves, which is blind to planes and to edges along the grid."""
+    """Deviation of white noise, by a mask that is blind to planes and to edges along the grid:
+
+    [[1, -2, 1], [-2, 4, -2], [1, -2, 1]], of which the mean size is taken.
+    """
     across = grey[:, :, :-2] - 2 * grey[:, :, 1:-1] + grey[:, :, 2:]
     left = across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:]
     mean = left.abs().flatten(1).double().mean(1)

@@ -6,14 +6,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fiqa_cli.faces.alignment import TEMPLATE
-
-_NOSE_AHEAD, _MOUTH_AHEAD = 0.5, 0.1
-"""How far nose tip and mouth corners are before the eyes, in distances between the eyes."""
+MEAN_FACE = np.array(
+    [
+        [-0.5, 0, 0],
+        [0.5, 0, 0],
+        [0, 0.62, -0.5],
+        [-0.44, 1, -0.1],
+        [0.44, 1, -0.1],
+    ]
+)
+"""The landmarks of a face that looks into the camera, in distances between its eyes: x to the
+right, y down, z away from the camera. x and y are medians of what the built-in detector finds in
+photos, so that a pitch of 0 is the usual one; the depths are those of mean 3-D faces."""
 
 
 class Pose(NamedTuple):
-    """Angles in degrees; all 0 for the mean face of the alignment, which looks into the camera."""
+    """Angles in degrees; all 0 for `MEAN_FACE`, which looks into the camera."""
 
     yaw: float
     """-90 to 90; positive: turned to the right of the image."""
@@ -51,17 +59,5 @@ def pose(landmarks: NDArray[np.floating]) -> Pose:
     return Pose(*(math.degrees(angle) for angle in (yaw, pitch, roll)))
 
 
-def _mean_face() -> NDArray[np.float64]:
-    """The five landmarks in space, `[5, 3]`: x to the right, y down, z away from the camera.
-
-    The template of the alignment is the mean face from the front; it lacks only the depth.
-    """
-    mirrored = TEMPLATE[[1, 0, 2, 4, 3]] * (-1, 1)
-    centred = (TEMPLATE - TEMPLATE.mean(0) + mirrored - mirrored.mean(0)) / 2
-    between_eyes = centred[1, 0] - centred[0, 0]
-    depth = -between_eyes * np.array([0, 0, _NOSE_AHEAD, _MOUTH_AHEAD, _MOUTH_AHEAD])
-    return np.column_stack((centred, depth))
-
-
-_CAMERA = np.linalg.pinv(np.column_stack((_mean_face(), np.ones(5))))
+_CAMERA = np.linalg.pinv(np.column_stack((MEAN_FACE, np.ones(5))))
 """From landmarks `[5, 2]` to the affine camera `[4, 2]`, transposed, that gives them best."""

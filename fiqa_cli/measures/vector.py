@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from fiqa_cli.measures.detail import grey_levels, noise, sharpness
-from fiqa_cli.measures.light import contrast, mirror_symmetry, luminance, overexposed, underexposed
+from fiqa_cli.measures.light import contrast, luminance, mirror_symmetry, overexposed, underexposed
 
 MEASURES: dict[str, Callable[[Tensor], Tensor]] = {
     "sharpness": sharpness,

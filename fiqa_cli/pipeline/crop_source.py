@@ -14,6 +14,7 @@ from fiqa_cli.methods.device import cores
 from fiqa_cli.methods.precision import Precision
 from fiqa_cli.pipeline.crop_check import CropCheck
 from fiqa_cli.pipeline.flow import Result, flow
+from fiqa_cli.pipeline.jitter import Jitter
 from fiqa_cli.pipeline.prospect import Prospect, crop_prospects, photo_prospects
 from fiqa_cli.records.manifest import Artefact
 from fiqa_cli.sources.listing import Entry
@@ -74,15 +75,18 @@ class CropSource:
         batch_size: int,
         *,
         details: bool = False,
+        jitter: Jitter | None = None,
     ) -> Iterator[Result]:
         """The results of `finish` for the prospects of all entries, in their order: see `flow`.
 
-        With `details` the rows have the landmarks and the pose.
+        With `details` the rows have the landmarks and the pose, with `jitter` the prospects
+        further crops.
         """
         workers = self._options.workers or cores()
         if self._detector is None:
             check = CropCheck(self._warn)
-            yield from flow(entries, crop_prospects, finish, batch_size, workers, check.look)
+            take = partial(crop_prospects, jitter=jitter)
+            yield from flow(entries, take, finish, batch_size, workers, check.look)
             check.finish()
             return
         prepare = partial(
@@ -91,6 +95,7 @@ class CropSource:
             choice=self._options.faces,
             min_face=self._options.min_face,
             details=details,
+            jitter=jitter,
         )
         yield from flow(entries, prepare, finish, batch_size, workers, self._name_detector)
 

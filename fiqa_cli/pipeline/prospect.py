@@ -12,6 +12,7 @@ from fiqa_cli.faces.choice import FaceChoice, choose
 from fiqa_cli.faces.detector import Detector
 from fiqa_cli.faces.face import LANDMARK_COLUMNS, Face
 from fiqa_cli.measures.pose import pose
+from fiqa_cli.pipeline.jitter import Jitter
 from fiqa_cli.records.row import Row
 from fiqa_cli.sources.decode import decode
 from fiqa_cli.sources.entry import Entry, image_of
@@ -33,6 +34,8 @@ class Prospect:
     """uint8 `[112, 112, 3]` RGB."""
     resized: bool = False
     """Whether an aligned crop came in another size than 112×112."""
+    jittered: NDArray[np.uint8] | None = None
+    """With jitter: further crops of the face, uint8 `[copies, 112, 112, 3]`."""
 
 
 def photo_prospects(
@@ -41,6 +44,7 @@ def photo_prospects(
     choice: FaceChoice = FaceChoice.ALL,
     min_face: int = 0,
     details: bool = False,
+    jitter: Jitter | None = None,
 ) -> list[Prospect]:
     """Detect, choose and align the faces of a photo: one prospect each, or one without a crop.
 
@@ -57,12 +61,12 @@ def photo_prospects(
     if not faces:
         return [Prospect(_row(entry, image, "no-face"))]
     return [
-        _face_prospect(entry, image, face, number, min_face, details)
+        _face_prospect(entry, image, face, number, min_face, details, jitter)
         for number, face in enumerate(faces)
     ]
 
 
-def crop_prospects(entry: Entry) -> list[Prospect]:
+def crop_prospects(entry: Entry, jitter: Jitter | None = None) -> list[Prospect]:
     """Take an image as an aligned crop; resized to 112×112 if it has another size.
 
     Bilinear by Pillow, which averages when it shrinks, as the reference implementations do.
@@ -73,11 +77,11 @@ def crop_prospects(entry: Entry) -> list[Prospect]:
     if isinstance(image, Row):
         return [Prospect(image)]
     row = _row(entry, image)
-    if image.shape[:2] == (CROP_SIZE, CROP_SIZE):
-        return [Prospect(row, image)]
     size = (CROP_SIZE, CROP_SIZE)
-    crop = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
-    return [Prospect(row, np.asarray(crop), resized=True)]
+    resized = image.shape[:2] != size
+    if resized:
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    return [Prospect(row, image, resized, jitter.of_crop(image) if jitter else None)]
 
 
 def crops_of(prospects: Iterable[Prospect]) -> torch.Tensor:
@@ -117,6 +121,7 @@ def _face_prospect(
     number: int,
     min_face: int,
     details: bool,
+    jitter: Jitter | None,
 ) -> Prospect:
     row = _row(entry, image)
     row.face = number
@@ -131,11 +136,13 @@ def _face_prospect(
         row.error = f"face of {face.side:.0f} pixels"
         return Prospect(row)
     try:
-        return Prospect(row, align(image, face.landmarks))
+        crop = align(image, face.landmarks)
     except ValueError as error:
         row.status = "failed"
         row.error = f"alignment: {error}"
         return Prospect(row)
+    jittered = jitter.of_photo(image, face.landmarks, crop) if jitter else None
+    return Prospect(row, crop, jittered=jittered)
 
 
 def _row(entry: Entry, image: NDArray[np.uint8], status: str = "ok", error: str = "") -> Row:

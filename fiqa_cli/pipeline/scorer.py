@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from fiqa_cli.errors import FiqaError
 from fiqa_cli.measures.vector import MEASURES
 from fiqa_cli.methods.catalogue import load_method
 from fiqa_cli.methods.device import find_device
 from fiqa_cli.methods.settings import DEFAULTS, Settings
 from fiqa_cli.pipeline.crop_source import CropSource, RunOptions
+from fiqa_cli.pipeline.jitter import JITTER_COLUMNS, Jitter
 from fiqa_cli.pipeline.score import score
 from fiqa_cli.records.manifest import Artefact, Manifest
 from fiqa_cli.records.row import COLUMNS, Row
@@ -24,6 +26,8 @@ class ScoreOptions(RunOptions):
 
     model: str = DEFAULT_MODEL
     details: bool = False
+    jitter: int = 0
+    """Copies of each face that are aligned by moved landmarks; 0 or at least 2."""
     settings: Settings = DEFAULTS
 
 
@@ -36,6 +40,8 @@ class Scorer:
     def __init__(
         self, options: ScoreOptions, warn: Callable[[str], None] = lambda message: None
     ) -> None:
+        if options.jitter == 1:
+            raise FiqaError("one jittered copy has no spread: give --jitter 2 or more")
         self.options = options
         self.device = find_device(options.device)
         self._loaded = load_method(
@@ -49,10 +55,12 @@ class Scorer:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the rows, in order."""
-        if not self.options.details:
-            return COLUMNS
-        details = (*self._crops.detail_columns, *MEASURES, *self.method.components)
-        return (*COLUMNS, *dict.fromkeys(details))
+        more: tuple[str, ...] = ()
+        if self.options.details:
+            more = (*self._crops.detail_columns, *MEASURES, *self.method.components)
+        if self.options.jitter:
+            more = (*more, *JITTER_COLUMNS)
+        return (*COLUMNS, *dict.fromkeys(more))
 
     @property
     def batch_size(self) -> int:
@@ -76,6 +84,7 @@ class Scorer:
 
     def score(self, entries: Iterable[Entry]) -> Iterator[Row]:
         """The rows of all entries, in their order, each as soon as it is known."""
-        details = self.options.details
+        details, copies = self.options.details, self.options.jitter
+        jitter = Jitter(copies, self._loaded.seed or 0) if copies else None
         finish = partial(score, method=self.method, details=details)
-        return self._crops.flow(entries, finish, self.batch_size, details=details)
+        return self._crops.flow(entries, finish, self.batch_size, details=details, jitter=jitter)

@@ -48,6 +48,17 @@ def test_a_file_cut_off_at_any_byte_becomes_whole(
             assert_same_rows(output, whole / output.name)
 
 
+def test_details_and_jitter_are_resumed_too(photos: Path, tmp_path: Path) -> None:
+    more = ("--details", "--jitter", "2")
+    assert score(photos, tmp_path / "a.csv", *more) == 1
+    folder = tmp_path / "again"
+    folder.mkdir()
+    for part in (0.2, 0.5, 0.9):
+        output = cut_off(tmp_path, folder, "csv", round(part * size_of(tmp_path, "csv")))
+        assert score(photos, output, "--resume", *more) == 1
+        assert_whole(output, tmp_path)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_image_that_lacks_faces_gets_them(
     photos: Path, whole: Path, tmp_path: Path, format: str

@@ -46,6 +46,8 @@ def nothing(output: Path) -> None:
         (nothing, ("--det-size", "320"), "was begun with det_size 640, not 320"),
         (nothing, ("--faces", "best"), "was begun with faces all, not best"),
         (nothing, ("--details",), "was begun with details False, not True"),
+        (nothing, ("--jitter", "3"), "was begun with jitter 0, not 3"),
+        (nothing, ("--jitter", "1"), "give --jitter 2 or more"),
         (nothing, ("-f", "jsonl"), "not write"),
         (nothing, ("-f", "json"), "write .jsonl"),
     ],

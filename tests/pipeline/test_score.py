@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fiqa_cli.measures.vector import MEASURES
 from fiqa_cli.methods.method import Scores
 from fiqa_cli.pipeline.prospect import Prospect
 from fiqa_cli.pipeline.score import score
@@ -26,10 +27,21 @@ def test_only_what_has_a_crop_is_scored() -> None:
     assert method.batches == [1]
 
 
-def test_components_are_left_out_unless_asked_for() -> None:
+def test_measures_and_components_are_left_out_unless_asked_for() -> None:
     assert next(score(prospects(), Brightness())).details == {}
     details = next(score(prospects(), Brightness(), details=True)).details
-    assert details == {"red": pytest.approx(0.2)}
+    assert list(details) == [*MEASURES, "red"]
+    assert (details["red"], details["luminance"]) == (pytest.approx(0.2), 51)
+
+
+def test_a_component_of_the_name_of_a_measure_is_the_method_s() -> None:
+    class Light(Brightness):
+        def score(self, crops: torch.Tensor) -> Scores:
+            found = super().score(crops)
+            return Scores(found.quality, {"luminance": found.quality})
+
+    details = next(score(prospects(), Light(), details=True)).details
+    assert details["luminance"] == pytest.approx(0.2)
 
 
 def test_a_quality_that_is_no_number_is_a_failed_row() -> None:
