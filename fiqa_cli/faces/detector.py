@@ -27,9 +27,9 @@ class Detector:
     ) -> None:
         """Load the package's detector; images are scaled to fit `size`×`size` pixels for it.
 
-        `size` is a multiple of 32; faces with a score below `threshold` are left out.
-        Raises FiqaError if `package`, a folder, has no detector with landmarks, or insightface is
-        missing.
+        `package` is a folder or the detector's file itself. `size` is a multiple of 32; faces
+        with a score below `threshold` are left out. Raises FiqaError if there is no detector with
+        landmarks, or insightface is missing.
         """
         if size < 32 or size % 32:
             raise FiqaError(f"detection size {size} is not a multiple of 32; try 640")
@@ -56,8 +56,11 @@ class Detector:
 def find_detector_file(package: Path) -> Path:
     """The SCRFD detector with landmarks in the folder of an insightface package.
 
-    insightface calls them `det_*.onnx` or `scrfd_*.onnx`. Raises FiqaError if there is none.
+    insightface calls them `det_*.onnx` or `scrfd_*.onnx`. A `package` that is a file is meant
+    itself. Raises FiqaError if there is none.
     """
+    if package.is_file():
+        return package
     files = [*sorted(package.glob("det*.onnx")), *sorted(package.glob("scrfd*.onnx"))]
     if not files:
         raise FiqaError(f"{package} holds no detector (det*.onnx); choose another with --detector")

@@ -104,7 +104,7 @@ class CropSource:
 
 
 def find_detector(name_or_folder: str) -> Path:
-    """The folder of an insightface package: a model of the registry, or a folder of the user's.
+    """The detector of the registry, or the folder of an insightface package of the user's.
 
     Raises FiqaError if it is neither, or its weights are not on this machine.
     """
@@ -113,4 +113,5 @@ def find_detector(name_or_folder: str) -> Path:
     model = find(name_or_folder)
     if model.kind != "detector":
         raise FiqaError(f"{model.name} is no detector: 'fiqa models list' shows the detectors")
-    return locate(model)
+    # The very file whose hash was checked: another in its folder might sort before it.
+    return locate(model) / model.detector

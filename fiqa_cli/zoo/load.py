@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.zoo.formats import SAFETENSORS, weights_format
 from fiqa_cli.zoo.model import Model
-from fiqa_cli.zoo.state import COUNTERS, load_state_dict
+from fiqa_cli.zoo.state import COUNTERS, load_state_dict, told
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -122,12 +122,15 @@ def _require_fit(
     path: Path, name: str, wanted: "dict[str, Tensor]", given: "dict[str, Tensor]"
 ) -> None:
     """Raise one line that says how far `given` is from what the network wants."""
-    need, have = _shapes(wanted), _shapes(given)
+    common = wanted.keys() & given.keys()
     faults = [
-        ("missing", sorted(need.keys() - have.keys())),
+        ("missing", sorted(_shapes(wanted).keys() - given.keys())),
         ("unknown", sorted(given.keys() - wanted.keys())),
-        ("of another shape", sorted(n for n in need.keys() & have.keys() if need[n] != have[n])),
+        ("of another shape", sorted(n for n in common if wanted[n].shape != given[n].shape)),
     ]
-    told = [f"{len(names)} {what} ({names[0]} …)" for what, names in faults if names]
-    if told:
-        raise FiqaError(f"{path} does not hold {name}: parameters {', '.join(told)}")
+    found = [f"{len(names)} {what} ({told(names[0])} …)" for what, names in faults if names]
+    if found:
+        raise FiqaError(
+            f"{path} does not hold {name}: parameters {', '.join(found)}; give the file of that"
+            " model"
+        )

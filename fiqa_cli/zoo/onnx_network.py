@@ -100,7 +100,8 @@ def _open(path: Path, device: str, what: str, threads: int = 0) -> Any:
     except Exception as error:
         raise FiqaError(f"{path} is no ONNX network that onnxruntime can read") from error
     inputs = session.get_inputs()
-    if len(inputs) != 1 or list(inputs[0].shape[1:]) != [3, 112, 112]:
-        shapes = [each.shape for each in inputs]
-        raise FiqaError(f"{path} takes {shapes}: a {what} takes one [N, 3, 112, 112]")
+    wanted = [("tensor(float)", [3, 112, 112])]
+    if [(each.type, list(each.shape[1:])) for each in inputs] != wanted:
+        given = ", ".join(f"{each.type} {each.shape}" for each in inputs)
+        raise FiqaError(f"{path} takes {given}: a {what} takes one tensor(float) [N, 3, 112, 112]")
     return session

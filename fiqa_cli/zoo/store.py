@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.zoo.builtin import weights_folder
+from fiqa_cli.zoo.builtin import SUMS, weights_folder
 from fiqa_cli.zoo.cache import insightface_folder, model_folder
 from fiqa_cli.zoo.checksum import cached_sha256, sha256_of
 from fiqa_cli.zoo.model import Model
@@ -60,12 +60,16 @@ def locate(model: Model) -> Path:
     found = place(model)
     if found is None:
         raise MissingWeights(how_to_get(model))
+    sealed = found.expected and all(found.expected.values())
+    if found.state == "built-in" and not sealed:
+        raise FiqaError(f"{found.path} has no sha256 in {SUMS}: {_remedy(model, found)}")
     for file, digest in found.expected.items():
         if digest is None:
             continue
         if not file.is_file():
             raise FiqaError(f"{file} is missing: {_remedy(model, found)}")
-        if cached_sha256(file) != digest:
+        # Read anew before it is refused: what was remembered may be what is damaged.
+        if cached_sha256(file) != digest and sha256_of(file) != digest:
             raise FiqaError(
                 f"{file} has not the sha256 it should have, it is damaged or was replaced:"
                 f" {_remedy(model, found)}"

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.pipeline import crop_source
+from fiqa_cli.pipeline.crop_source import find_detector
 from fiqa_cli.zoo import builtin
 from fiqa_cli.zoo.builtin import SUMS, read_sums, weights_folder
 from fiqa_cli.zoo.registry import models, read_registry
@@ -71,6 +73,39 @@ def test_built_in_model_is_verified_too(tmp_path: Path, monkeypatch: pytest.Monk
     (folder / "scrfd-n" / "det_scrfd_n.onnx").write_bytes(b"THREE!")
     with pytest.raises(FiqaError, match="reinstall fiqa"):
         locate(made["scrfd-n"])
+
+
+@pytest.fixture
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = toy_weights(tmp_path / "weights")
+    seal(folder)
+    monkeypatch.setattr("fiqa_cli.zoo.store.weights_folder", lambda: folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["ediffiqa-n", "diffiqa-n", "scrfd-n"])
+def test_built_in_weights_without_a_seal_are_refused(sealed: Path, name: str) -> None:
+    (sealed / SUMS).unlink()
+    model = read_registry(sealed)[name]
+    with pytest.raises(FiqaError, match="has no sha256 in SHA256SUMS: reinstall fiqa"):
+        locate(model)
+
+
+def test_the_detector_that_is_loaded_is_the_one_that_was_checked(
+    sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sealed / "scrfd-n" / "det_another.onnx").write_bytes(b"unchecked")
+    monkeypatch.setattr(crop_source, "find", read_registry(sealed).__getitem__)
+    assert find_detector("scrfd-n") == sealed / "scrfd-n" / "det_scrfd_n.onnx"
+
+
+def test_a_damaged_memory_of_hashes_condemns_no_file(sealed: Path, cache: Path) -> None:
+    model = read_registry(sealed)["fr-n"]
+    assert locate(model)
+    memory = cache / "hashes.json"
+    digest = read_sums(sealed)["fr-n.safetensors"]
+    memory.write_text(memory.read_text().replace(digest, "0" * 64))
+    assert locate(model) == sealed / "fr-n.safetensors"
 
 
 def test_installed_folder_wins_over_a_checkout(
