@@ -38,7 +38,7 @@ def write_samples(folder: Path) -> Iterator[Path]:
     """
     from PIL import Image
 
-    pictures = {name: _locate(*place) for name, place in PICTURES.items()}
+    pictures = {name: picture_file(name) for name in PICTURES}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, source in pictures.items():
@@ -55,7 +55,9 @@ def write_samples(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _locate(package: str, picture: str) -> Path:
+def picture_file(name: str) -> Path:
+    """The file of one of `PICTURES`. Raises `FiqaError` if its package lacks it."""
+    package, picture = PICTURES[name]
     # find_spec does not import the package, which would take seconds.
     spec = find_spec(package)
     for root in (spec.submodule_search_locations or ()) if spec else ():

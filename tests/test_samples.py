@@ -107,7 +107,7 @@ def test_command_prints_paths_to_stdout_and_the_next_step_to_stderr(
 def test_finding_pictures_imports_nothing_heavy() -> None:
     code = (
         "import sys; from fiqa_cli import samples\n"
-        "for place in samples.PICTURES.values(): samples._locate(*place)\n"
+        "for name in samples.PICTURES: samples.picture_file(name)\n"
         "print(sorted({'insightface', 'skimage', 'numpy', 'PIL'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

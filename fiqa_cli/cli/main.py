@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from fiqa_cli import __version__
 from fiqa_cli.cli import (
     best,
+    doctor,
     embed,
     evaluate,
     filter,
@@ -22,7 +23,7 @@ from fiqa_cli.cli import (
     train,
 )
 from fiqa_cli.cli.console import complain
-from fiqa_cli.cli.settings import read_settings
+from fiqa_cli.cli.settings import known_options, read_settings
 from fiqa_cli.errors import FiqaError
 
 DONE, USAGE, INTERRUPTED = 0, 2, 130
@@ -55,6 +56,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
 app.command("samples")(samples.samples)
+app.command("doctor")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -73,12 +75,8 @@ def _common(
         ),
     ] = False,
 ) -> None:
-    commands: dict[str, Any] = context.command.commands  # type: ignore[attr-defined]
-    options = {
-        name: [option.name for option in command.params if option.param_type_name == "option"]
-        for name, command in commands.items()
-    }
-    context.default_map = read_settings(Path.cwd(), options)
+    if context.invoked_subcommand != "doctor":  # which tells what is wrong with them
+        context.default_map = read_settings(Path.cwd(), known_options(context.command))
 
 
 def main() -> None:

@@ -29,6 +29,14 @@ def read_settings(
     return {}
 
 
+def known_options(commands: Any) -> dict[str, list[str]]:
+    """The names of options by command, of the whole command line `commands`."""
+    return {
+        name: [option.name for option in command.params if option.param_type_name == "option"]
+        for name, command in commands.commands.items()
+    }
+
+
 def _table(file: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     import tomllib
 

@@ -62,5 +62,6 @@ def variance(values: Tensor) -> Tensor:
     """Variance of each of whole numbers `[N, H, W]`, in float32 `[N]`."""
     rows = values.flatten(1).double()
     count = rows.shape[1]
-    spread = count * torch.linalg.vecdot(rows, rows) - rows.sum(1).square()
+    squares: Tensor = torch.linalg.vecdot(rows, rows)
+    spread = count * squares - rows.sum(1).square()
     return (spread / count**2).float()

@@ -62,17 +62,17 @@ def locate(model: Model) -> Path:
         raise MissingWeights(how_to_get(model))
     sealed = found.expected and all(found.expected.values())
     if found.state == "built-in" and not sealed:
-        raise FiqaError(f"{found.path} has no sha256 in {SUMS}: {_remedy(model, found)}")
+        raise FiqaError(f"{found.path} has no sha256 in {SUMS}: {remedy(model, found)}")
     for file, digest in found.expected.items():
         if digest is None:
             continue
         if not file.is_file():
-            raise FiqaError(f"{file} is missing: {_remedy(model, found)}")
+            raise FiqaError(f"{file} is missing: {remedy(model, found)}")
         # Read anew before it is refused: what was remembered may be what is damaged.
         if cached_sha256(file) != digest and sha256_of(file) != digest:
             raise FiqaError(
                 f"{file} has not the sha256 it should have, it is damaged or was replaced:"
-                f" {_remedy(model, found)}"
+                f" {remedy(model, found)}"
             )
     return found.path
 
@@ -106,7 +106,8 @@ def how_to_get(model: Model) -> str:
     return f"{missing}; run: fiqa models pull {model.name}"
 
 
-def _remedy(model: Model, found: Place) -> str:
+def remedy(model: Model, found: Place) -> str:
+    """What to do about files of `model` that are damaged."""
     if found.state == "built-in":
         return "reinstall fiqa"
     if found.state == "imported":
