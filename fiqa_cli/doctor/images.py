@@ -1,11 +1,11 @@
 """The image formats that can be read here: tried, not looked up."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from io import BytesIO
 
 from fiqa_cli.doctor.finding import Finding, first_line
-from fiqa_cli.sources.decode import UnreadableImage, decode
+from fiqa_cli.sources.decode import decode
+from fiqa_cli.sources.reasons import UnreadableImage
 
 SECTION = "images"
 FORMATS = {
@@ -23,6 +23,7 @@ FORMATS = {
 """Name, and Pillow's writer."""
 _OPTIONAL = {"AVIF", "HEIC", "JPEG 2000", "WebP"}
 """Pillow may be built without them."""
+_REMEDY = "python -m pip install --force-reinstall pillow"
 _HEIC_HEAD = b"\0\0\0\x18ftypheic\0\0\0\0heic"
 
 
@@ -31,30 +32,28 @@ def images() -> Iterator[Finding]:
     from PIL import Image
 
     picture = Image.new("RGB", (64, 64), (200, 120, 40))
-    with tempfile.TemporaryDirectory() as folder:
-        for name, writer in FORMATS.items():
-            path = Path(folder, "picture")
-            try:
-                if name == "HEIC":
-                    # Reading anything that looks like it registers the plugin, if there is one.
-                    path.write_bytes(_HEIC_HEAD)
-                    _reason(path)
-                picture.save(path, writer)
-                reason = _reason(path)
-            # No writer for it, which says nothing of the reader except for these.
-            except Exception as error:
-                reason = _reason(path) if name == "HEIC" else first_line(error)
-            needed = "" if name in _OPTIONAL else "python -m pip install --force-reinstall pillow"
-            if reason:
-                yield Finding(SECTION, name, f"cannot be read: {reason}", needed)
-            else:
-                yield Finding(SECTION, name, "yes")
+    # Reading what begins like it registers the plugin, if there is one, for the writer as well.
+    heic = _reason(_HEIC_HEAD)
+    for name, writer in FORMATS.items():
+        written = BytesIO()
+        try:
+            picture.save(written, writer)
+            reason = _reason(written.getvalue())
+        # Pillow raises KeyError, OSError and others where it lacks a codec.
+        except Exception as error:
+            reason = heic if name == "HEIC" else first_line(error)
+        if reason:
+            remedy = "" if name in _OPTIONAL else _REMEDY
+            value = f"cannot be read: {reason.removeprefix(f'{name}: ')}"
+            yield Finding(SECTION, name, value, remedy)
+        else:
+            yield Finding(SECTION, name, "yes")
 
 
-def _reason(path: Path) -> str:
-    """Why `path` cannot be read; empty if it can."""
+def _reason(encoded: bytes) -> str:
+    """Why an image cannot be read; empty if it can."""
     try:
-        decode(str(path))
+        decode(encoded)
     except UnreadableImage as error:
         return str(error)
     return ""
