@@ -3,10 +3,10 @@
 import gzip
 import io
 import os
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from fiqa_cli.sources.reasons import UnreadableImage, reason_of, reason_of_mode
@@ -41,20 +41,21 @@ class LocalStorage:
             mode = os.stat(path).st_mode  # noqa: PTH116 - Path("") would be the current directory
             if reason := reason_of_mode(mode):  # to open a named pipe would wait for its other end
                 raise UnreadableImage(reason)
-            self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the last user closes
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise UnreadableImage(reason_of(error, path)) from error
         except ValueError as error:
             raise UnreadableImage("not a valid path") from error
+        weakref.finalize(self, os.close, self._file)  # when its last user has gone
         self._path = path
-        self.size = os.fstat(self._file.fileno()).st_size
+        self.size = os.fstat(self._file).st_size
 
     def pread(self, offset: int, size: int) -> bytes:
         """See `Storage`."""
         size = min(size, max(0, self.size - offset))
         parts = []
         try:
-            while size and (part := os.pread(self._file.fileno(), size, offset)):
+            while size and (part := os.pread(self._file, size, offset)):
                 parts.append(part)
                 offset, size = offset + len(part), size - len(part)
         except OSError as error:

@@ -70,15 +70,17 @@ def video_entries(path: str, every: int) -> Iterator[Entry]:
     video is broken or cut off.
     """
     container, stream = _open(path)
-    latest, last = -1, 0
+    latest, last, furthest = -1, 0, 0
     with container:
-        for time in _shown(container, stream):
-            last = time
+        for time, reached in _shown(container, stream):
+            last, furthest = time, reached
             if time // every > latest:
                 latest = time // every
                 yield Entry(f"{path}::{time / 1000:.3f}s", place=Frame(path, latest, every))
-        length = _length(container, stream)
-    if length > last + max(every, _MISSING):
+        length, seen = int((stream.duration or 0) * stream.time_base * 1000), last
+        if not length:  # then perhaps that of the longest stream, which may be sound
+            length, seen = int((container.duration or 0) / 1000), furthest
+    if length > seen + max(every, _MISSING):
         raise UnreadableImage(
             f"truncated video: {last / 1000:.3f} of {length / 1000:.3f} s can be read"
         )
@@ -147,7 +149,7 @@ def _frames(container: Any, stream: Any, begin: int) -> Iterator[tuple[int, Any]
     if begin:
         ticks = int(begin / 1000 / stream.time_base)
         container.seek(ticks + (stream.start_time or 0), stream=stream)
-    for packet in _packets(container, stream):
+    for packet in _packets(container.demux(stream)):
         with suppress(av.error.FFmpegError):  # the next packets may be whole
             for frame in packet.decode():
                 time = _milliseconds(frame.pts, stream)
@@ -155,24 +157,31 @@ def _frames(container: Any, stream: Any, begin: int) -> Iterator[tuple[int, Any]
                     yield time, frame
 
 
-def _shown(container: Any, stream: Any) -> Iterator[int]:
-    """The times of all frames in milliseconds, rising, without decoding any."""
+def _shown(container: Any, stream: Any) -> Iterator[tuple[int, int]]:
+    """The times of all frames in milliseconds, rising, without decoding any.
+
+    With each the furthest time that any stream of the file, of sound too, has come to.
+    """
     waiting: list[int] = []
-    for packet in _packets(container, stream):
-        shown, decoded = (_milliseconds(ticks, stream) for ticks in (packet.pts, packet.dts))
+    reached = 0
+    for packet in _packets(container.demux()):
+        shown, decoded = (_milliseconds(ticks, packet.stream) for ticks in (packet.pts, packet.dts))
         time = decoded if shown is None else shown
         if time is None or time < 0 or packet.is_discard:
+            continue
+        reached = max(reached, time)
+        if packet.stream is not stream:
             continue
         heappush(waiting, time)
         # No frame is shown before it is decoded: those that come later are shown later.
         while decoded is not None and waiting and waiting[0] < decoded:
-            yield heappop(waiting)
-    yield from sorted(waiting)
+            yield heappop(waiting), reached
+    for time in sorted(waiting):
+        yield time, reached
 
 
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """What the file holds of the stream; a broken one ends early."""
-    packets = container.demux(stream)
+def _packets(packets: Iterator[Any]) -> Iterator[Any]:
+    """Packets up to their end, or to where the file is broken."""
     while True:
         try:
             packet = next(packets, None)
@@ -190,13 +199,6 @@ def _milliseconds(ticks: int | None, stream: Any) -> int | None:
     if ticks is None:
         return None
     return int((ticks - (stream.start_time or 0)) * stream.time_base * 1000)
-
-
-def _length(container: Any, stream: Any) -> int:
-    """Milliseconds that a video claims to last; 0 if it does not tell."""
-    if stream.duration:
-        return int(stream.duration * stream.time_base * 1000)
-    return int((container.duration or 0) / 1000)
 
 
 def _bmp(frame: Any) -> bytes:

@@ -124,14 +124,17 @@ def test_no_video_at_all(tmp_path: Path) -> None:
     for broken in (content[: len(content) // 2], b"", b"hello"):  # its index is at its end
         path.write_bytes(broken)
         assert reasons(path) == {str(path): "no video that can be read, or a truncated one"}
-    sound = tmp_path / "sound.mp4"
-    with av.open(str(sound), "w") as container:
-        stream = container.add_stream("aac", rate=44100)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        frame.sample_rate = 44100
-        for packet in [*stream.encode(frame), *stream.encode()]:
-            container.mux(packet)
+    sound = write_video(tmp_path / "sound.mkv", frames=0, sound=2)
     assert reasons(sound) == {str(sound): "no video, only sound or data"}
+
+
+def test_sound_may_last_longer(tmp_path: Path) -> None:
+    """Matroska states how long the longest stream is."""
+    path = write_video(tmp_path / "a.mkv", sound=8)
+    assert len(members(path)) == 6
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert list(expand([str(path)]))[-1].reason.startswith("truncated video: ")
 
 
 def test_playlists_open_no_other_file(tmp_path: Path) -> None:

@@ -21,21 +21,31 @@ def write_video(
     *,
     gop: int = 30,
     left: int = 255,
+    sound: int = 0,
     **options: str,
 ) -> Path:
-    """Each frame has a plain left half; in the right one bars are the bits of its number."""
+    """Each frame has a plain left half; in the right one bars are the bits of its number.
+
+    With `sound` there are as many seconds of silence, too.
+    """
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", gop
+        silence = container.add_stream("pcm_s16le", rate=8000, layout="mono") if sound else None
+        if frames:
+            stream = container.add_stream(codec, rate=rate)
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            stream.gop_size = gop
         for number in range(frames):
             pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
             bits = np.unpackbits(np.uint8(number)).repeat(BAR)
             pixels[:, WIDTH // 2 :] = bits[:, np.newaxis, np.newaxis] * 255
             pixels[:, : WIDTH // 2] = left
-            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        if frames:
+            container.mux(stream.encode())
+        for second in range(sound):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = 8000, 8000 * second, Fraction(1, 8000)
+            container.mux(silence.encode(frame))
     return path
 
 
