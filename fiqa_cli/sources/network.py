@@ -54,10 +54,10 @@ def check_url(url: str, offline: bool) -> str:
         raise FiqaError(f"offline, by --offline or FIQA_OFFLINE: {url} was not opened")
     import fsspec
 
-    if protocol not in fsspec.available_protocols():
-        return f"unknown protocol {protocol}://"
     try:
         fsspec.get_filesystem_class(protocol)
+    except ValueError:
+        return f"unknown protocol {protocol}://"
     except ImportError as error:
         package = PACKAGES.get(protocol)
         remedy = f"pip install {package}" if package else str(error)

@@ -145,9 +145,14 @@ def children(url: str) -> list[tuple[str, bool]]:
 
     Raises `UnreadableImage` if it cannot be listed.
     """
-    system, path = locate(url)
+
+    def ask() -> tuple[str, list[dict[str, Any]]]:
+        system, path = locate(url)
+        return path, system.ls(path, detail=True)
+
     found = {}
-    for child in attempt(lambda: system.ls(path, detail=True)):
+    path, listed = attempt(ask)
+    for child in listed:
         parent, _, name = child["name"].rstrip("/").rpartition("/")
         # A web page links to anywhere; object stores list the folder itself, too.
         if name and parent.strip("/") == path.strip("/"):
@@ -156,14 +161,16 @@ def children(url: str) -> list[tuple[str, bool]]:
 
 
 def _information(url: str) -> dict[str, Any]:
-    system, path = locate(url)
-    return attempt(lambda: dict(system.info(path)))
+    def ask() -> dict[str, Any]:
+        system, path = locate(url)
+        return dict(system.info(path))
+
+    return attempt(ask)
 
 
 def _stream(url: str) -> Any:
     """A file to be read once, from its head to its end."""
     system, path = locate(url)
     # On the web any size keeps fsspec from asking for it first.
-    return system.open(
-        path, "rb", **({"block_size": 0, "size": 1} if protocol_of(url) in WEB else {})
-    )
+    options = {"block_size": 0, "size": 1} if protocol_of(url) in WEB else {}
+    return system.open(path, "rb", **options)

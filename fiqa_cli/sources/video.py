@@ -106,7 +106,7 @@ def _open(path: str) -> tuple[Any, Any]:
             open_file(open_storage(path)), options=options, metadata_errors="ignore"
         )
         stream: Any = container.streams.best("video")
-        if stream is None:
+        if stream is None or not stream.time_base:
             raise UnreadableImage("no video, only sound or data")
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.thread_type = "AUTO"
@@ -144,13 +144,12 @@ def _play(path: str, every: int, start: int) -> Items:
 
 def _frames(container: Any, stream: Any, begin: int) -> Iterator[tuple[int, Any]]:
     """Frames with their time in milliseconds, from one shown at or before `begin` on."""
-    import av
-
     if begin:
         ticks = int(begin / 1000 / stream.time_base)
-        container.seek(ticks + (stream.start_time or 0), stream=stream)
+        with suppress(Exception):  # not all files can be sought: then from the beginning
+            container.seek(ticks + (stream.start_time or 0), stream=stream)
     for packet in _packets(container.demux(stream)):
-        with suppress(av.error.FFmpegError):  # the next packets may be whole
+        with suppress(Exception):  # the next packets may be whole
             for frame in packet.decode():
                 time = _milliseconds(frame.pts, stream)
                 if time is not None and time >= 0:

@@ -215,6 +215,19 @@ def test_a_missing_package_is_one_line(
     assert "\n" not in str(refusal.value)
 
 
+def test_a_store_that_cannot_be_reached_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its file system raises, even where it is made."""
+
+    class Store(fsspec.AbstractFileSystem):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            raise RuntimeError("no credentials\nsecond line")
+
+    monkeypatch.setattr(network, "_FIRST_PAUSE", 0.001)
+    fsspec.register_implementation("store", Store, clobber=True)
+    for url in ("store://b/a.jpg", "store://b/a.tar", "store://b/c/", "store://b/c"):
+        assert reasons(url) == {url: "no credentials"}
+
+
 def test_protocols_that_nobody_knows() -> None:
     assert reasons("nope://x/a.jpg") == {"nope://x/a.jpg": "unknown protocol nope://"}
     assert reasons("pipe:cat /etc/passwd") == {"pipe:cat /etc/passwd": "no such file or directory"}
