@@ -37,6 +37,14 @@ def similarity(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
+def enlargement(landmarks: NDArray[np.floating]) -> float:
+    """How many pixels of the crop, side by side, the alignment makes of one of the image.
+
+    Raises ValueError as `similarity` does.
+    """
+    return float(np.hypot(*similarity(landmarks)[:, 0]))
+
+
 def align(image: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> NDArray[np.uint8]:
     """The aligned crop, uint8 `[112, 112, 3]`; black where it reaches beyond the image.
 

@@ -13,6 +13,8 @@ from fiqa_cli.faces.face import Face
 
 DETECTION_THRESHOLD = 0.5
 DETECTION_SIZE = 640
+STRIDE = 32
+"""Pixels; the sides of a detector's input are multiples of it."""
 
 
 class Detector:
@@ -31,9 +33,10 @@ class Detector:
         with a score below `threshold` are left out. Raises FiqaError if there is no detector with
         landmarks, or insightface is missing.
         """
-        if size < 32 or size % 32:
-            raise FiqaError(f"detection size {size} is not a multiple of 32; try 640")
-        self._size = size
+        if size < STRIDE or size % STRIDE:
+            raise FiqaError(f"detection size {size} is not a multiple of {STRIDE}; try 640")
+        self.size = size
+        """Pixels that the longer side of an image is scaled to."""
         self._threshold = threshold
         self.file = find_detector_file(package)
         self._model = _load(self.file, gpu)
@@ -41,16 +44,30 @@ class Detector:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """The faces in an upright RGB image, uint8 `[H, W, 3]`, in order of falling score."""
+        import cv2
+
         height, width = image.shape[:2]
-        if min(height, width) * self._size < max(height, width):
+        if min(height, width) * self.size < max(height, width):
             return []  # so narrow that scaling to the detector's size leaves no row of pixels
         # insightface reads BGR, as OpenCV does
-        boxes, landmarks = self._model.detect(np.ascontiguousarray(image[:, :, ::-1]))
+        boxes, landmarks = self._model.detect(
+            cv2.cvtColor(image, cv2.COLOR_RGB2BGR), input_size=self._input_size(width, height)
+        )
         return [
             Face(box[:4], float(box[4]), points)
             for box, points in zip(boxes, landmarks, strict=True)
             if np.isfinite(box).all() and np.isfinite(points).all()
         ]
+
+    def _input_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the detector's input: no more of the square than the image fills."""
+        longer = max(width, height)
+        return _filled(width, longer, self.size), _filled(height, longer, self.size)
+
+
+def _filled(side: int, longer: int, size: int) -> int:
+    """`side` in an image whose longer side is scaled to `size`, up to a whole `STRIDE`."""
+    return -(-side * size // (longer * STRIDE)) * STRIDE
 
 
 def find_detector_file(package: Path) -> Path:
@@ -86,7 +103,13 @@ def _load(file: Path, gpu: bool) -> Any:
         if gpu and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, "CUDAExecutionProvider")
         try:
-            model = get_model(str(file), providers=providers, sess_options=options)
+            # One session for inputs of all sizes: insightface would load another for each.
+            model = get_model(
+                str(file),
+                providers=providers,
+                sess_options=options,
+                static_shape_sessions=False,
+            )
         except Exception as error:  # onnxruntime's errors have no base of their own
             raise FiqaError(f"{file} cannot be read as an ONNX model: {error}") from error
     if getattr(model, "taskname", None) != "detection" or not getattr(model, "use_kps", False):

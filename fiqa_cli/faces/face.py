@@ -1,6 +1,6 @@
 """A detected face: where it is in its image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ class Face:
     score: float
     landmarks: NDArray[np.float32]
     """`[5, 2]`: x, y in the order of `LANDMARKS`."""
+
+    def scaled(self, factor: int) -> "Face":
+        """The face where it is in an image that is `factor` times as large."""
+        return replace(self, box=self.box * factor, landmarks=self.landmarks * factor)
 
     @property
     def area(self) -> float:

@@ -42,6 +42,8 @@ class Loaded:
     """The recogniser beneath it, if that is a model of its own."""
     seed: int | None = None
     """Of its noise, if it has any."""
+    engine: str | None = None
+    """What runs its network, where there is a choice: onnxruntime or torch."""
 
 
 def load_method(
@@ -76,7 +78,7 @@ def load_method(
     settings.require_fit(model, found.method)
     network = load_network(found, path)
     method = Distilled(found.name, network, device, precision, batch_size, compile=settings.compile)
-    return Loaded(method, path)
+    return Loaded(method, path, engine=method.engine)
 
 
 def _over_recogniser(

@@ -4,7 +4,7 @@ One pass per crop: a recogniser's embedding, then a regression head (eDifFIQA: T
 DifFIQA(R): IJCB 2023). All the speed is in how the crops are fed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fiqa_cli.methods.device import cores
 from fiqa_cli.methods.method import Scores
+from fiqa_cli.methods.onnx_engine import onnx_engine
 from fiqa_cli.methods.portions import Portions
 from fiqa_cli.methods.precision import Precision, dtype, find_precision
 from fiqa_cli.networks.folding import fold
@@ -27,6 +28,8 @@ class Distilled:
     """A recogniser with a quality head, folded and laid out for one device."""
 
     components: Sequence[str] = ()
+    engine: str
+    """What runs the network: onnxruntime or torch."""
 
     def __init__(
         self,
@@ -42,36 +45,46 @@ class Distilled:
 
         Batch normalisations are folded into the convolutions before them. The recogniser runs in
         `precision`, the head always in fp32: in bf16 it would round qualities to three digits.
+        In fp32 on a CPU onnxruntime computes, if it is here and nothing is to be compiled.
         """
         self.name = name
         found = find_precision(precision, device)
         self.precision: str = found
-        self._device = device
-        self._dtype = dtype(found)
         parts = cast(QualityNetwork, network)
-        folded = fold(parts.recogniser).to(device, self._dtype)
-        self._recogniser = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if compile:
-            self._recogniser.compile(dynamic=False)
-        self._head = parts.head.eval().to(device, torch.float32)
+        run = None
+        if device.type == "cpu" and found is Precision.FP32 and not compile:
+            run = onnx_engine(fold(nn.Sequential(parts.recogniser, parts.head)))
+        self.engine = "torch" if run is None else "onnxruntime"
+        self._run = run or _torch_engine(parts, device, dtype(found), compile)
         if device.type == "cpu":
             self.batch_size = batch_size or CPU_PORTION * cores() * 4
-            portion = min(CPU_PORTION * 4 // self._dtype.itemsize, self.batch_size)
+            portion = min(CPU_PORTION * 4 // dtype(found).itemsize, self.batch_size)
         else:
             self.batch_size = portion = batch_size or GPU_BATCH
         self._portions = Portions(device, portion)
 
     def score(self, crops: Tensor) -> Scores:
         """Score aligned RGB crops, uint8 `[N, 3, 112, 112]`; quality on the network's raw scale."""
-        return Scores(self._portions.run(self._quality, crops))
+        return Scores(self._portions.run(self._run, crops).flatten())
 
-    def _quality(self, crops: Tensor) -> Tensor:
+
+def _torch_engine(
+    parts: QualityNetwork, device: torch.device, dtype: torch.dtype, compile: bool
+) -> Callable[[Tensor], Tensor]:
+    recogniser = fold(parts.recogniser).to(device, dtype)
+    recogniser = recogniser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if compile:
+        recogniser.compile(dynamic=False)
+    head = parts.head.eval().to(device, torch.float32)
+
+    def run(crops: Tensor) -> Tensor:
         with torch.inference_mode():
-            pixels = normalise(crops.to(self._device, non_blocking=True))
-            pixels = pixels.to(self._dtype, memory_format=torch.channels_last)
-            embedding = self._recogniser(pixels).float()
-            quality: Tensor = self._head(embedding).flatten().cpu()
+            pixels = normalise(crops.to(device, non_blocking=True))
+            embedding = recogniser(pixels.to(dtype, memory_format=torch.channels_last))
+            quality: Tensor = head(embedding.float()).cpu()
             return quality
+
+    return run
 
 
 def normalise(crops: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Jitter: how much a score moves when the landmarks do, as they do from detector to detector."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ landmarks differ by 0.004 to 0.025 between a photo and its reduced, moved or mir
 
 JITTER_COLUMNS = ("quality_jitter_mean", "quality_jitter_std")
 
+Align = Callable[[NDArray[np.floating]], NDArray[np.uint8]]
+"""From the landmarks of a face, `[5, 2]`, to its crop."""
+
 
 @dataclass(frozen=True)
 class Jitter:
@@ -27,11 +31,11 @@ class Jitter:
     seed: int = 0
 
     def of_photo(
-        self, image: NDArray[np.uint8], landmarks: NDArray[np.floating], crop: NDArray[np.uint8]
+        self, aligned: Align, landmarks: NDArray[np.floating], crop: NDArray[np.uint8]
     ) -> NDArray[np.uint8]:
-        """Crops of a face in `image`, aligned by moved landmarks: uint8 `[copies, 112, 112, 3]`.
+        """Crops of a face, `aligned` by moved landmarks: uint8 `[copies, 112, 112, 3]`.
 
-        `landmarks` is `[5, 2]` in pixels. Each coordinate moves by normal noise that depends on
+        `landmarks` is `[5, 2]` in pixels, as `aligned` takes it. Each coordinate moves by normal noise that depends on
         the seed, the number of the copy and the pixels of `crop`, the face aligned as it is: so
         it is the same in any order, batch and process.
         """
@@ -41,7 +45,7 @@ class Jitter:
             unit * generator(content, self.seed, copy).standard_normal((5, 2))
             for copy in range(self.copies)
         ]
-        return np.stack([align(image, landmarks + move) for move in moves])
+        return np.stack([aligned(landmarks + move) for move in moves])
 
     def of_crop(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The same of an aligned crop, whose landmarks are those of the template.
@@ -49,7 +53,7 @@ class Jitter:
         Beyond its edges the crop goes on as it ends, so that no black comes in.
         """
         padded = np.pad(crop, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), mode="edge")
-        return self.of_photo(padded, TEMPLATE + _MARGIN, crop)
+        return self.of_photo(partial(align, padded), TEMPLATE + _MARGIN, crop)
 
 
 _MARGIN = 16

@@ -2,25 +2,31 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fiqa_cli.faces.alignment import CROP_SIZE, align
+from fiqa_cli.faces.alignment import CROP_SIZE
 from fiqa_cli.faces.choice import FaceChoice, choose
 from fiqa_cli.faces.detector import Detector
 from fiqa_cli.faces.face import LANDMARK_COLUMNS, Face
 from fiqa_cli.measures.pose import pose
 from fiqa_cli.pipeline.jitter import Jitter
+from fiqa_cli.pipeline.photo import Photo
 from fiqa_cli.records.row import Row
-from fiqa_cli.sources.decode import decode
+from fiqa_cli.sources.decode import decode, decode_reduced
 from fiqa_cli.sources.entry import Entry, image_of
+from fiqa_cli.sources.picture import Picture
 from fiqa_cli.sources.reasons import UnreadableImage
 
 MIN_IMAGE_SIDE = 16
 """Pixels; no face in a smaller image has a quality worth the name."""
 
+MARGIN = 2
+"""Times the detector's size that the longer side of a reduced photo keeps. Halving a JPEG saves
+nearly all that can be saved, and the more pixels stay, the fewer faces need the whole photo."""
 
 _NOT_FINITE = " is not finite; try --precision fp32"
 
@@ -51,17 +57,20 @@ def photo_prospects(
     A face whose box is narrower than `min_face` pixels is reported as too small. Never raises for
     anything in the file: what goes wrong is in the row's status and error.
     """
-    image = _read(entry)
-    if isinstance(image, Row):
-        return [Prospect(image)]
+    read = _read(entry, MARGIN * detector.size)
+    if isinstance(read, Row):
+        return [Prospect(read)]
+    image, picture = read
     try:
-        faces = choose(detector.detect(image), choice)
+        found = detector.detect(picture.pixels)
     except Exception as error:
-        return [Prospect(_row(entry, image, "failed", f"detection: {_line(error)}"))]
+        return [Prospect(_row(entry, picture, "failed", f"detection: {_line(error)}"))]
+    faces = choose([face.scaled(picture.reduction) for face in found], choice)
     if not faces:
-        return [Prospect(_row(entry, image, "no-face"))]
+        return [Prospect(_row(entry, picture, "no-face"))]
+    photo = Photo(picture, whole=partial(decode, image))
     return [
-        _face_prospect(entry, image, face, number, min_face, details, jitter)
+        _face_prospect(_row(entry, picture), photo, face, number, min_face, details, jitter)
         for number, face in enumerate(faces)
     ]
 
@@ -73,10 +82,11 @@ def crop_prospects(entry: Entry, jitter: Jitter | None = None) -> list[Prospect]
     """
     from PIL import Image
 
-    image = _read(entry)
-    if isinstance(image, Row):
-        return [Prospect(image)]
-    row = _row(entry, image)
+    read = _read(entry, None)
+    if isinstance(read, Row):
+        return [Prospect(read)]
+    _, picture = read
+    row, image = _row(entry, picture), picture.pixels
     size = (CROP_SIZE, CROP_SIZE)
     resized = image.shape[:2] != size
     if resized:
@@ -101,29 +111,30 @@ def was_in_batch(row: Row) -> bool:
     return row.status == "ok" or row.error.endswith(_NOT_FINITE)
 
 
-def _read(entry: Entry) -> NDArray[np.uint8] | Row:
+def _read(entry: Entry, at_least: int | None) -> tuple[str | bytes, Picture] | Row:
+    """What can be decoded and what `decode_reduced` makes of it, or a row that says why not."""
     if entry.reason:
         return Row(entry.path, status="unreadable", error=entry.reason)
     try:
-        image = decode(image_of(entry))
+        image = image_of(entry)
+        picture = decode_reduced(image, at_least)
     except UnreadableImage as error:
         return Row(entry.path, status="unreadable", error=str(error))
-    height, width = image.shape[:2]
-    if min(height, width) < MIN_IMAGE_SIDE:
-        return _row(entry, image, "too-small", f"image of {width}x{height} pixels")
-    return image
+    if min(picture.height, picture.width) < MIN_IMAGE_SIDE:
+        size = f"{picture.width}x{picture.height}"
+        return _row(entry, picture, "too-small", f"image of {size} pixels")
+    return image, picture
 
 
 def _face_prospect(
-    entry: Entry,
-    image: NDArray[np.uint8],
+    row: Row,
+    photo: Photo,
     face: Face,
     number: int,
     min_face: int,
     details: bool,
     jitter: Jitter | None,
 ) -> Prospect:
-    row = _row(entry, image)
     row.face = number
     row.det_score = face.score
     row.x1, row.y1, row.x2, row.y2 = map(float, face.box)
@@ -136,18 +147,17 @@ def _face_prospect(
         row.error = f"face of {face.side:.0f} pixels"
         return Prospect(row)
     try:
-        crop = align(image, face.landmarks)
-    except ValueError as error:
+        crop = photo.crop(face.landmarks)
+        jittered = jitter.of_photo(photo.crop, face.landmarks, crop) if jitter else None
+    except (ValueError, UnreadableImage) as error:
         row.status = "failed"
         row.error = f"alignment: {error}"
         return Prospect(row)
-    jittered = jitter.of_photo(image, face.landmarks, crop) if jitter else None
     return Prospect(row, crop, jittered=jittered)
 
 
-def _row(entry: Entry, image: NDArray[np.uint8], status: str = "ok", error: str = "") -> Row:
-    height, width = image.shape[:2]
-    return Row(entry.path, status=status, width=width, height=height, error=error)
+def _row(entry: Entry, picture: Picture, status: str = "ok", error: str = "") -> Row:
+    return Row(entry.path, status=status, width=picture.width, height=picture.height, error=error)
 
 
 def _line(error: Exception) -> str:

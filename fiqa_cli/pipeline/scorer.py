@@ -80,6 +80,7 @@ class Scorer:
             seed=self._loaded.seed,
             device=str(self.device),
             precision=self.method.precision,
+            engine=self._loaded.engine,
         )
 
     def score(self, entries: Iterable[Entry]) -> Iterator[Row]:

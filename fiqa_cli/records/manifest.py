@@ -36,6 +36,8 @@ class Manifest:
     seed: int | None = None
     device: str | None = None
     precision: str | None = None
+    engine: str | None = None
+    """What runs the network, where there is a choice: onnxruntime or torch."""
     counts: dict[str, int] = field(default_factory=dict)
     """Rows by status for `fiqa score`; rows read and kept for `fiqa filter`."""
     version: str = __version__
@@ -105,7 +107,7 @@ def _origins(manifest: Manifest) -> dict[str, Any]:
     named = {"fiqa": manifest.version, **options, **(options.get("settings") or {})}
     for name in ("model", "recogniser", "detector"):
         named[f"{name} sha256"] = (values[name] or {}).get("sha256")
-    named |= {name: values[name] for name in ("seed", "device", "precision")}
+    named |= {name: values[name] for name in ("seed", "device", "precision", "engine")}
     return {name: value for name, value in named.items() if name not in _NO_ORIGINS}
 
 

@@ -1,6 +1,8 @@
 """Fast inference against the plain network, whatever the batch."""
 
+import copy
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from fiqa_cli.methods.distilled import Distilled, normalise
 from fiqa_cli.methods.precision import Precision
-from fiqa_cli.networks.heads import EDifFIQANetwork
+from fiqa_cli.networks.heads import DifFIQARNetwork, EDifFIQANetwork
 from fiqa_cli.networks.iresnet import iresnet18
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
 from networks.rule import crops, fill
@@ -20,18 +22,32 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "official.json").rea
 CPU = torch.device("cpu")
 
 
+ENGINES = ("onnxruntime", "torch")
+
+
+def distilled(network: torch.nn.Module, engine: str = "onnxruntime") -> Distilled:
+    """With the `engine` that is used where onnxruntime is installed, or where it is not."""
+    with pytest.MonkeyPatch.context() as patch:
+        if engine == "torch":
+            patch.setitem(sys.modules, "onnxruntime", None)
+        method = Distilled("t", network, CPU, Precision.FP32)
+    assert method.engine == engine
+    return method
+
+
 def as_batch(images: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-@pytest.fixture(scope="module")
-def method() -> Distilled:
-    return Distilled("t", fill(EDifFIQANetwork(MobileFaceNet())), CPU, Precision.FP32)
+@pytest.fixture(scope="module", params=ENGINES)
+def method(request: pytest.FixtureRequest) -> Distilled:
+    return distilled(fill(EDifFIQANetwork(MobileFaceNet())), request.param)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("variant", "recogniser"), [("t", MobileFaceNet), ("s", iresnet18)])
-def test_folded_network_keeps_golden_parity(variant: str, recogniser: type) -> None:
-    method = Distilled(variant, fill(EDifFIQANetwork(recogniser())), CPU, Precision.FP32)
+def test_folded_network_keeps_golden_parity(variant: str, recogniser: type, engine: str) -> None:
+    method = distilled(fill(EDifFIQANetwork(recogniser())), engine)
     expected = torch.tensor(GOLDEN["ediffiqa"][variant]["quality"])
     quality = method.score(as_batch(crops())).quality
     assert quality.dtype == torch.float32
@@ -53,7 +69,24 @@ def test_score_does_not_depend_on_the_batch(method: Distilled, count: int, seed:
     assert together.shape == (count,)
     place = int(rng.integers(count))
     alone = method.score(batch[place : place + 1]).quality
-    torch.testing.assert_close(together[place : place + 1], alone, rtol=1e-5, atol=1e-5)
+    # onnxruntime treats each crop for itself, to the last bit.
+    tolerance = 1e-5 if method.engine == "torch" else 0
+    torch.testing.assert_close(together[place : place + 1], alone, rtol=tolerance, atol=tolerance)
+
+
+def test_both_engines_agree() -> None:
+    batch = as_batch(crops())
+    for network in (EDifFIQANetwork(MobileFaceNet()), DifFIQARNetwork(MobileFaceNet())):
+        ours, other = (
+            distilled(fill(copy.deepcopy(network)), engine).score(batch).quality
+            for engine in ENGINES
+        )
+        torch.testing.assert_close(ours, other, rtol=1e-5, atol=1e-6)
+
+
+def test_other_arithmetic_than_fp32_is_left_to_torch() -> None:
+    network = fill(EDifFIQANetwork(MobileFaceNet()))
+    assert Distilled("t", network, CPU, Precision.BF16).engine == "torch"
 
 
 def test_bf16_keeps_the_order_of_clearly_different_crops() -> None:

@@ -34,6 +34,8 @@ class Brightness:
 class Corners:
     """Finds as many faces as the top left pixel's red says, each 10 pixels larger and surer."""
 
+    size = 640
+
     def __init__(self) -> None:
         self.threads: set[int] = set()
 

@@ -1,5 +1,6 @@
 """Faces aligned by landmarks that move a little."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,17 +25,14 @@ def photo(seed: int = 0) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(small, (300, 300), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def test_landmarks_move_by_the_stated_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landmarks_move_by_the_stated_share() -> None:
     seen = []
 
-    def recorded(image: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> NDArray[np.uint8]:
+    def recorded(landmarks: NDArray[np.floating]) -> NDArray[np.uint8]:
         seen.append(landmarks)
         return np.zeros((112, 112, 3), np.uint8)
 
-    image = photo()
-    crop = align(image, LANDMARKS)
-    monkeypatch.setattr(jitter_module, "align", recorded)
-    Jitter(1000).of_photo(image, LANDMARKS, crop)
+    Jitter(1000).of_photo(recorded, LANDMARKS, align(photo(), LANDMARKS))
     between_eyes = np.linalg.norm(LANDMARKS[0] - LANDMARKS[1])
     moves = (np.array(seen) - LANDMARKS) / between_eyes
     assert moves.std((0, 1)) == pytest.approx([DEVIATION] * 2, rel=0.05)
@@ -45,12 +43,13 @@ def test_landmarks_move_by_the_stated_share(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_copies_depend_on_the_crop_and_the_seed_alone() -> None:
     image = photo()
-    crop = align(image, LANDMARKS)
-    copies = Jitter(4).of_photo(image, LANDMARKS, crop)
+    aligned = partial(align, image)
+    crop = aligned(LANDMARKS)
+    copies = Jitter(4).of_photo(aligned, LANDMARKS, crop)
     assert copies.shape == (4, 112, 112, 3)
     assert not any(np.array_equal(copy, crop) for copy in copies)
-    np.testing.assert_array_equal(Jitter(2).of_photo(image, LANDMARKS, crop), copies[:2])
-    other = Jitter(4, seed=1).of_photo(image, LANDMARKS, crop)
+    np.testing.assert_array_equal(Jitter(2).of_photo(aligned, LANDMARKS, crop), copies[:2])
+    other = Jitter(4, seed=1).of_photo(aligned, LANDMARKS, crop)
     assert not any(np.array_equal(*pair) for pair in zip(copies, other, strict=True))
 
 
@@ -59,7 +58,7 @@ def test_a_crop_moves_as_its_photo_does() -> None:
     image = photo()
     crop = image[90:202, 90:202]
     of_crop = Jitter(3).of_crop(crop)
-    of_photo = Jitter(3).of_photo(image, TEMPLATE + 90, crop)
+    of_photo = Jitter(3).of_photo(partial(align, image), TEMPLATE + 90, crop)
     inside = (slice(None), slice(20, -20), slice(20, -20))
     difference = of_crop[inside].astype(int) - of_photo[inside]
     assert np.abs(difference).max() <= 1

@@ -25,6 +25,7 @@ def test_a_manifest_survives_and_says_what_made_the_output(tmp_path, monkeypatch
         seed=7,
         device="cpu",
         precision="fp32",
+        engine="torch",
     )
     assert manifest.ended is None
     manifest.finish({"ok": 3, "no-face": 1})
@@ -63,6 +64,9 @@ def test_runs_differ_in_what_rows_depend_on(tmp_path):
     assert difference(before, manifest(size=320)) == "det_size 640, not 320"
     assert difference(before, manifest(sha256="11")) == "model sha256 00, not 11"
     assert difference(before, manifest(seed=7)) == "seed None, not 7"
+    now = manifest()
+    now.engine = "torch"
+    assert difference(before, now) == "engine None, not torch"
     before.version = "0.0"
     assert difference(before, manifest()) == f"fiqa 0.0, not {__version__}"
     before = manifest()
