@@ -26,6 +26,7 @@ from fiqa_cli.cli.options import (
     Preprocessing,
     Quiet,
     Resume,
+    Unordered,
     Workers,
 )
 from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
@@ -75,6 +76,7 @@ def embed(
     det_size: DetSize = 640,
     det_threshold: DetThreshold = 0.5,
     resume: Resume = False,
+    unordered: Unordered = False,
     quiet: Quiet = False,
     device: Device = "auto",
     precision: Arithmetic = Precision.AUTO,
@@ -120,6 +122,7 @@ def embed(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
+        unordered=unordered,
     )
     images = list_images(inputs, null, every, offline)
     embedder = DatasetEmbedder(options, warn=note)

@@ -127,6 +127,14 @@ Workers = Annotated[
         min=1, rich_help_panel=MACHINE, help="Threads that read and detect; one per core."
     ),
 ]
+Unordered = Annotated[
+    bool,
+    typer.Option(
+        "--unordered",
+        rich_help_panel=REPORT,
+        help="Rows as images are done, none waiting for those before it; not with --resume.",
+    ),
+]
 
 Output = Annotated[
     Path | None,

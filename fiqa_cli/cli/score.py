@@ -28,6 +28,7 @@ from fiqa_cli.cli.options import (
     Preprocessing,
     Quiet,
     Resume,
+    Unordered,
     Workers,
 )
 from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
@@ -126,6 +127,7 @@ def score(
     output: Output = None,
     format: Format = None,
     resume: Resume = False,
+    unordered: Unordered = False,
     details: Annotated[
         bool,
         typer.Option(
@@ -198,6 +200,7 @@ def score(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
+        unordered=unordered,
         settings=Settings(
             recogniser=recogniser,
             preprocessing=preprocessing,

@@ -39,6 +39,7 @@ class RunOptions:
     precision: Precision = Precision.AUTO
     batch_size: int | None = None
     workers: int | None = None
+    unordered: bool = False
 
 
 class CropSource:
@@ -82,11 +83,18 @@ class CropSource:
         With `details` the rows have the landmarks and the pose, with `jitter` the prospects
         further crops.
         """
-        workers = self._options.workers or cores()
+        run = partial(
+            flow,
+            entries,
+            finish=finish,
+            batch_size=batch_size,
+            workers=self._options.workers or cores(),
+            unordered=self._options.unordered,
+        )
         if self._detector is None:
             check = CropCheck(self._warn)
             take = partial(crop_prospects, jitter=jitter)
-            yield from flow(entries, take, finish, batch_size, workers, check.look)
+            yield from run(prepare=take, inspect=check.look)
             check.finish()
             return
         prepare = partial(
@@ -97,7 +105,7 @@ class CropSource:
             details=details,
             jitter=jitter,
         )
-        yield from flow(entries, prepare, finish, batch_size, workers, self._name_detector)
+        yield from run(prepare=prepare, inspect=self._name_detector)
 
     def _name_detector(self, prospect: Prospect) -> None:
         prospect.row.detector = self._options.detector

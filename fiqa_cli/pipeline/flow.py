@@ -24,8 +24,12 @@ def flow(
     batch_size: int,
     workers: int,
     inspect: Callable[[Prospect], None] = lambda prospect: None,
+    *,
+    unordered: bool = False,
 ) -> Iterator[Result]:
     """Take every image of `entries` from file to result; yield its results in order.
+
+    If `unordered`, images come as they are ready; the faces of one stay together and in order.
 
     `workers` threads read, decode and (through `prepare`) detect and align ahead, never further
     than two batches, so memory does not grow with the number of images. `finish` gets the
@@ -35,7 +39,8 @@ def flow(
     """
     waiting: list[Prospect] = []
     crops = 0
-    for prospects in _prepared(entries, prepare, workers, ahead=2 * batch_size + workers):
+    ahead = 2 * batch_size + workers
+    for prospects in _prepared(entries, prepare, workers, ahead, unordered):
         for prospect in prospects:
             inspect(prospect)
             crops += prospect.crop is not None
@@ -53,22 +58,34 @@ def is_due(crops: int, batch_size: int) -> bool:
 
 
 def _prepared(
-    entries: Iterable[Entry], prepare: Prepare, workers: int, ahead: int
+    entries: Iterable[Entry], prepare: Prepare, workers: int, ahead: int, unordered: bool
 ) -> Iterator[list[Prospect]]:
-    """The prospects of each entry in order; an empty list whenever the next one keeps waiting."""
-    futures: queue.Queue[Future[list[Prospect]] | BaseException | None] = queue.Queue(ahead)
+    """The prospects of each entry; an empty list whenever the next one keeps waiting."""
+    futures: queue.SimpleQueue[Future[list[Prospect]] | BaseException | None] = queue.SimpleQueue()
+    room = threading.Semaphore(ahead)
     stop = threading.Event()
+
+    def is_stopped() -> bool:
+        room.acquire()
+        return stop.is_set()
 
     def feed() -> None:
         # Listing has a thread of its own because standard input may block at any time.
+        end: BaseException | None = None
         try:
             for entry in entries:
-                futures.put(pool.submit(prepare, entry))
-                if stop.is_set():
+                if is_stopped():
                     return
-            futures.put(None)
+                future = pool.submit(prepare, entry)
+                if unordered:
+                    future.add_done_callback(futures.put)
+                else:
+                    futures.put(future)
         except BaseException as error:
-            futures.put(error)
+            end = error
+        # With all the room to itself it knows that every image has been taken.
+        if not any(is_stopped() for _ in range(ahead)):
+            futures.put(end)
 
     pool = ThreadPoolExecutor(workers, "prepare")
     feeder = threading.Thread(target=feed, name="list", daemon=True)
@@ -84,11 +101,11 @@ def _prepared(
                 return
             if isinstance(future, BaseException):
                 raise future
+            room.release()
             if not wait([future], timeout=IDLE).done:
                 yield []
             yield future.result()
     finally:
         stop.set()
-        while not futures.empty():  # lets a feeder that waits for room see the flag
-            futures.get_nowait()
+        room.release()  # lets a feeder that waits for room see the flag
         pool.shutdown(wait=False, cancel_futures=True)

@@ -35,9 +35,9 @@ class Jitter:
     ) -> NDArray[np.uint8]:
         """Crops of a face, `aligned` by moved landmarks: uint8 `[copies, 112, 112, 3]`.
 
-        `landmarks` is `[5, 2]` in pixels, as `aligned` takes it. Each coordinate moves by normal noise that depends on
-        the seed, the number of the copy and the pixels of `crop`, the face aligned as it is: so
-        it is the same in any order, batch and process.
+        `landmarks` is `[5, 2]` in pixels, as `aligned` takes it. Each coordinate moves by normal
+        noise that depends on the seed, the number of the copy and the pixels of `crop`, the face
+        aligned as it is: so it is the same in any order, batch and process.
         """
         content = crop.tobytes()
         unit = DEVIATION * float(np.linalg.norm(landmarks[0] - landmarks[1]))

@@ -74,6 +74,9 @@ def take_up(
     """
     if format not in RESUMABLE:
         raise FiqaError(f"{output}: a {format} file cannot be resumed; write .jsonl instead")
+    manifest = run.manifest()
+    if manifest.options["unordered"]:
+        raise FiqaError("--resume tells by the order of the rows what is done: not --unordered")
     journal = journal_of(output, format)
     before = read_manifest(output)
     if not _holds_something(output) and not (before and _holds_something(journal)):
@@ -83,7 +86,7 @@ def take_up(
             f"{output} has no {manifest_path(output).name} to tell how it came about: "
             "name another file"
         )
-    if other := difference(before, run.manifest()):
+    if other := difference(before, manifest):
         raise FiqaError(
             f"{output} was begun with {other}: give the options it was begun with, or another file"
         )

@@ -48,11 +48,11 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of images that are opened."""
     paths: list[str] = []
-    decode = prospect.decode
+    decode = prospect.decode_reduced
 
-    def watched(path: str) -> Any:
+    def watched(path: str, at_least: int | None) -> Any:
         paths.append(path)
-        return decode(path)
+        return decode(path, at_least)
 
-    monkeypatch.setattr(prospect, "decode", watched)
+    monkeypatch.setattr(prospect, "decode_reduced", watched)
     return paths

@@ -179,10 +179,12 @@ def test_ctrl_c_keeps_what_was_scored_and_can_be_resumed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output = tmp_path / f"a.{format}"
-    decode: Callable[[str], Any] = prospect.decode
-    monkeypatch.setattr(
-        prospect, "decode", lambda path: interrupt() if path.endswith("08.png") else decode(path)
-    )
+    decode: Callable[..., Any] = prospect.decode_reduced
+
+    def interrupted(path: str, at_least: int | None) -> Any:
+        return interrupt() if path.endswith("08.png") else decode(path, at_least)
+
+    monkeypatch.setattr(prospect, "decode_reduced", interrupted)
     assert score(photos, output) == 130
     if format == "parquet":
         count = pq.read_table(output).num_rows
@@ -191,7 +193,7 @@ def test_ctrl_c_keeps_what_was_scored_and_can_be_resumed(
     else:
         assert (whole / output.name).read_bytes().startswith(output.read_bytes())
         assert output.stat().st_size
-    monkeypatch.setattr(prospect, "decode", decode)
+    monkeypatch.setattr(prospect, "decode_reduced", decode)
     assert score(photos, output, "--resume") == 1
     assert_same_rows(output, whole / output.name)
     assert len(list(tmp_path.iterdir())) == 2

@@ -48,6 +48,7 @@ def nothing(output: Path) -> None:
         (nothing, ("--details",), "was begun with details False, not True"),
         (nothing, ("--jitter", "3"), "was begun with jitter 0, not 3"),
         (nothing, ("--jitter", "1"), "give --jitter 2 or more"),
+        (nothing, ("--unordered",), "not --unordered"),
         (nothing, ("-f", "jsonl"), "not write"),
         (nothing, ("-f", "json"), "write .jsonl"),
     ],

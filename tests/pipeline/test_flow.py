@@ -1,5 +1,6 @@
 """The pipeline: order, batches, promptness, and what goes wrong on the way."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -31,10 +32,15 @@ def prepare(entry: Entry) -> list[Prospect]:
 
 
 def score(
-    entries: Iterable[Entry], method: Brightness, workers: int, *, details: bool = False
+    entries: Iterable[Entry],
+    method: Brightness,
+    workers: int,
+    *,
+    details: bool = False,
+    unordered: bool = False,
 ) -> Iterator[Row]:
     finish = partial(scoring.score, method=method, details=details)
-    return flow(entries, prepare, finish, method.batch_size, workers)
+    return flow(entries, prepare, finish, method.batch_size, workers, unordered=unordered)
 
 
 @settings(max_examples=30, deadline=None)
@@ -63,6 +69,35 @@ def test_rows_come_in_the_order_of_the_input(
     assert sum(method.batches) == sum(faces for faces, _ in images)
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=20),
+    st.integers(1, 9),
+    st.integers(1, 4),
+)
+def test_unordered_rows_are_the_same_and_those_of_an_image_stay_together(
+    images: list[tuple[int, int]], batch_size: int, workers: int
+) -> None:
+    entries = [Entry(f"{number}-{faces}-{ms}") for number, (faces, ms) in enumerate(images)]
+    rows = list(score(entries, Brightness(batch_size), workers, unordered=True))
+    groups = [
+        (path, [row.face for row in group])
+        for path, group in itertools.groupby(rows, key=lambda row: row.path)
+    ]
+    assert sorted(groups) == sorted(
+        (entry.path, list(range(faces)) if faces else [None])
+        for entry, (faces, _) in zip(entries, images, strict=True)
+    )
+
+
+def test_unordered_rows_do_not_wait_for_an_image_that_is_long_in_coming() -> None:
+    entries = [Entry("slow-1-500"), *(Entry(f"{n}-1-0") for n in range(40))]
+    rows = score(entries, Brightness(batch_size=4), workers=2, unordered=True)
+    paths = [row.path for row in rows]
+    assert paths.index("slow-1-500") >= 20
+    assert len(paths) == 41
+
+
 def test_faces_of_many_images_share_batches() -> None:
     method = Brightness(batch_size=10)
     list(score([Entry(f"{n}-1-0") for n in range(40)], method, workers=2))
@@ -83,7 +118,8 @@ def test_a_slow_producer_does_not_hold_back_what_is_done() -> None:
     assert next(rows).path == "b-1-0"
 
 
-def test_reading_never_runs_far_ahead() -> None:
+@pytest.mark.parametrize("unordered", [False, True])
+def test_reading_never_runs_far_ahead(unordered: bool) -> None:
     taken = []
 
     def entries() -> Iterator[Entry]:
@@ -91,7 +127,7 @@ def test_reading_never_runs_far_ahead() -> None:
             taken.append(number)
             yield Entry(f"{number}-1-0")
 
-    rows = score(entries(), Brightness(batch_size=4), workers=2)
+    rows = score(entries(), Brightness(batch_size=4), workers=2, unordered=unordered)
     next(rows)
     time.sleep(0.3)
     assert len(taken) < 60
@@ -100,11 +136,14 @@ def test_reading_never_runs_far_ahead() -> None:
     assert len(taken) < 60
 
 
-def test_an_error_of_the_listing_reaches_the_caller_after_the_rows_before_it() -> None:
+@pytest.mark.parametrize("unordered", [False, True])
+def test_an_error_of_the_listing_reaches_the_caller_after_the_rows_before_it(
+    unordered: bool,
+) -> None:
     def entries() -> Iterator[Entry]:
         yield Entry("a-1-0")
         raise OSError("list is gone")
 
-    rows = score(entries(), Brightness(), workers=1)
+    rows = score(entries(), Brightness(), workers=1, unordered=unordered)
     with pytest.raises(OSError, match="list is gone"):
         list(rows)
