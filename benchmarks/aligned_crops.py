@@ -1,6 +1,6 @@
 """Scoring aligned crops: `fiqa score --aligned` against a plain reference loop, in one run.
 
-    python benchmarks/aligned_crops.py CROPS [--count 5000] [--model ediffiqa-n]
+    python benchmarks/aligned_crops.py CROPS [--count 10000] [--model ediffiqa-n]
 
 CROPS is a folder of aligned 112x112 crops. Both sides are whole processes, start-up included, on
 the same files with the same weights, and write a CSV. The reference is what FIQA repositories
@@ -11,13 +11,12 @@ ratio of the median times, and Spearman's rank correlation of the qualities.
 
 import argparse
 import csv
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from whole_runs import FIQA, listed, timed
 
 BATCH = 128
 
@@ -62,17 +61,9 @@ def qualities(report: Path) -> list[float]:
         return [float(row["quality"]) for row in csv.DictReader(file)]
 
 
-def timed(command: list[str]) -> float:
-    """Seconds a command takes from start to end."""
-    begun = time.perf_counter()
-    subprocess.run(command, check=True)
-    return time.perf_counter() - begun
-
-
 def scoring(listing: Path, model: str, precision: str) -> list[str]:
     """The command of fiqa, without its output."""
-    fiqa = str(Path(sys.executable).with_name("fiqa"))
-    return [fiqa, "score", "--aligned", "-q", "-m", model, "--precision", precision, f"@{listing}"]
+    return [FIQA, "score", "--aligned", "-q", "-m", model, "--precision", precision, f"@{listing}"]
 
 
 def main() -> None:
@@ -81,41 +72,32 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("crops", type=Path)
-    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--model", default="ediffiqa-n")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
 
     from scipy.stats import spearmanr
 
-    from fiqa_cli.sources.listing import expand
-
-    paths = [entry.path for entry in expand([str(options.crops)])]
-    paths = (paths * -(-options.count // len(paths)))[: options.count]
     with tempfile.TemporaryDirectory() as folder:
-        listing = Path(folder) / "list"
-        listing.write_text("\n".join(map(os.path.abspath, paths)) + "\n")
+        listing = listed(options.crops, options.count, Path(folder))
         reports = {name: Path(folder) / f"{name}.csv" for name in ("reference", "auto", "fp32")}
         commands = {
             "reference": [sys.executable, __file__, "--reference", str(listing), options.model],
             **{name: scoring(listing, options.model, name) for name in ("auto", "fp32")},
         }
-        times: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(options.rounds):
-            for name, command in commands.items():
-                times[name].append(timed([*command, "-o", str(reports[name])]))
-                print(f"{name:10} {times[name][-1]:7.1f} s", file=sys.stderr)
+        times = timed({k: [*v, "-o", str(reports[k])] for k, v in commands.items()}, options.rounds)
         plain = qualities(reports["reference"])
         correlation = {
             name: spearmanr(qualities(reports[name]), plain).statistic for name in ("auto", "fp32")
         }
     base = statistics.median(times["reference"])
-    print(f"{len(paths)} crops, {options.model}, median of {options.rounds} rounds in turn")
-    print(f"{'reference':10} {base:7.1f} s {len(paths) / base:7.1f} crops/s")
+    print(f"{options.count} crops, {options.model}, median of {options.rounds} rounds in turn")
+    print(f"{'reference':10} {base:7.1f} s {options.count / base:7.1f} crops/s")
     for name, rank in correlation.items():
         seconds = statistics.median(times[name])
         print(
-            f"{name:10} {seconds:7.1f} s {len(paths) / seconds:7.1f} crops/s "
+            f"{name:10} {seconds:7.1f} s {options.count / seconds:7.1f} crops/s "
             f"ratio {base / seconds:5.2f} spearman {rank:.6f}"
         )
 
