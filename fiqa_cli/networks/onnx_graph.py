@@ -91,6 +91,7 @@ class _Graph:
 
 
 def _convolution(layer: nn.Conv2d) -> Operation:
+    assert isinstance(layer.padding, tuple)
     top, left = layer.padding
     attributes = {
         "kernel_shape": layer.kernel_size,
