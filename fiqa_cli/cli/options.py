@@ -135,6 +135,24 @@ Unordered = Annotated[
         help="Rows as images are done, none waiting for those before it; not with --resume.",
     ),
 ]
+DecodeTimeout = Annotated[
+    float,
+    typer.Option(
+        min=0.1,
+        metavar="SECONDS",
+        rich_help_panel=MACHINE,
+        help="Processor time that one image may take to decode; beyond it is unreadable.",
+    ),
+]
+DecodeMemory = Annotated[
+    float,
+    typer.Option(
+        min=0.5,
+        metavar="GB",
+        rich_help_panel=MACHINE,
+        help="Memory that one image may take to decode; beyond it is unreadable.",
+    ),
+]
 
 Output = Annotated[
     Path | None,

@@ -17,6 +17,7 @@ from fiqa_cli.pipeline.flow import Result, flow
 from fiqa_cli.pipeline.jitter import Jitter
 from fiqa_cli.pipeline.prospect import Prospect, crop_prospects, photo_prospects
 from fiqa_cli.records.manifest import Artefact
+from fiqa_cli.sources.isolation import GIGABYTES, SECONDS, IsolatedDecoder, Limits
 from fiqa_cli.sources.listing import Entry
 from fiqa_cli.zoo.checksum import cached_sha256
 from fiqa_cli.zoo.registry import find, models
@@ -40,6 +41,8 @@ class RunOptions:
     batch_size: int | None = None
     workers: int | None = None
     unordered: bool = False
+    decode_timeout: float = SECONDS
+    decode_memory: float = GIGABYTES
 
 
 class CropSource:
@@ -51,6 +54,7 @@ class CropSource:
     def __init__(self, options: RunOptions, warn: Callable[[str], None], *, gpu: bool) -> None:
         self._options = options
         self._warn = warn
+        self._decoder = IsolatedDecoder(Limits(options.decode_timeout, options.decode_memory))
         self._detector: Detector | None = None
         if not options.aligned:
             self._detector = Detector(
@@ -91,21 +95,27 @@ class CropSource:
             workers=self._options.workers or cores(),
             unordered=self._options.unordered,
         )
-        if self._detector is None:
-            check = CropCheck(self._warn)
-            take = partial(crop_prospects, jitter=jitter)
-            yield from run(prepare=take, inspect=check.look)
-            check.finish()
-            return
-        prepare = partial(
-            photo_prospects,
-            detector=self._detector,
-            choice=self._options.faces,
-            min_face=self._options.min_face,
-            details=details,
-            jitter=jitter,
-        )
-        yield from run(prepare=prepare, inspect=self._name_detector)
+        decode = self._decoder.decode_reduced
+        try:
+            if self._detector is None:
+                check = CropCheck(self._warn)
+                take = partial(crop_prospects, jitter=jitter, decode=decode)
+                yield from run(prepare=take, inspect=check.look)
+                check.finish()
+                return
+            prepare = partial(
+                photo_prospects,
+                detector=self._detector,
+                choice=self._options.faces,
+                min_face=self._options.min_face,
+                details=details,
+                jitter=jitter,
+                decode=decode,
+            )
+            yield from run(prepare=prepare, inspect=self._name_detector)
+        finally:
+            # A run that is cut short waits for no image.
+            self._decoder.stop()
 
     def _name_detector(self, prospect: Prospect) -> None:
         prospect.row.detector = self._options.detector

@@ -1,8 +1,7 @@
 """From an image file to prospects: rows that lack their quality only, with the crop to score."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from fiqa_cli.measures.pose import pose
 from fiqa_cli.pipeline.jitter import Jitter
 from fiqa_cli.pipeline.photo import Photo
 from fiqa_cli.records.row import Row
-from fiqa_cli.sources.decode import decode, decode_reduced
+from fiqa_cli.sources.decode import decode_reduced
 from fiqa_cli.sources.entry import Entry, image_of
 from fiqa_cli.sources.picture import Picture
 from fiqa_cli.sources.reasons import UnreadableImage
@@ -27,6 +26,9 @@ MIN_IMAGE_SIDE = 16
 MARGIN = 2
 """Times the detector's size that the longer side of a reduced photo keeps. Halving a JPEG saves
 nearly all that can be saved, and the more pixels stay, the fewer faces need the whole photo."""
+
+Decode = Callable[[str | bytes, int | None], Picture]
+"""See `decode.decode_reduced`."""
 
 _NOT_FINITE = " is not finite; try --precision fp32"
 
@@ -51,13 +53,14 @@ def photo_prospects(
     min_face: int = 0,
     details: bool = False,
     jitter: Jitter | None = None,
+    decode: Decode = decode_reduced,
 ) -> list[Prospect]:
     """Detect, choose and align the faces of a photo: one prospect each, or one without a crop.
 
     A face whose box is narrower than `min_face` pixels is reported as too small. Never raises for
     anything in the file: what goes wrong is in the row's status and error.
     """
-    read = _read(entry, MARGIN * detector.size)
+    read = _read(entry, MARGIN * detector.size, decode)
     if isinstance(read, Row):
         return [Prospect(read)]
     image, picture = read
@@ -68,21 +71,23 @@ def photo_prospects(
     faces = choose([face.scaled(picture.reduction) for face in found], choice)
     if not faces:
         return [Prospect(_row(entry, picture, "no-face"))]
-    photo = Photo(picture, whole=partial(decode, image))
+    photo = Photo(picture, whole=lambda: decode(image, None).pixels)
     return [
         _face_prospect(_row(entry, picture), photo, face, number, min_face, details, jitter)
         for number, face in enumerate(faces)
     ]
 
 
-def crop_prospects(entry: Entry, jitter: Jitter | None = None) -> list[Prospect]:
+def crop_prospects(
+    entry: Entry, jitter: Jitter | None = None, decode: Decode = decode_reduced
+) -> list[Prospect]:
     """Take an image as an aligned crop; resized to 112×112 if it has another size.
 
     Bilinear by Pillow, which averages when it shrinks, as the reference implementations do.
     """
     from PIL import Image
 
-    read = _read(entry, None)
+    read = _read(entry, None, decode)
     if isinstance(read, Row):
         return [Prospect(read)]
     _, picture = read
@@ -111,13 +116,13 @@ def was_in_batch(row: Row) -> bool:
     return row.status == "ok" or row.error.endswith(_NOT_FINITE)
 
 
-def _read(entry: Entry, at_least: int | None) -> tuple[str | bytes, Picture] | Row:
-    """What can be decoded and what `decode_reduced` makes of it, or a row that says why not."""
+def _read(entry: Entry, at_least: int | None, decode: Decode) -> tuple[str | bytes, Picture] | Row:
+    """What can be decoded and what `decode` makes of it, or a row that says why not."""
     if entry.reason:
         return Row(entry.path, status="unreadable", error=entry.reason)
     try:
         image = image_of(entry)
-        picture = decode_reduced(image, at_least)
+        picture = decode(image, at_least)
     except UnreadableImage as error:
         return Row(entry.path, status="unreadable", error=str(error))
     if min(picture.height, picture.width) < MIN_IMAGE_SIDE:

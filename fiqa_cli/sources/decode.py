@@ -194,4 +194,5 @@ def _avif_supported() -> bool:
         from PIL import AvifImagePlugin
     except ImportError:  # Pillow before 11.3
         return False
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # images come side by side already
     return AvifImagePlugin.SUPPORTED

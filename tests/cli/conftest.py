@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cli.interruption import FORMATS, Planted, noise, score
-from fiqa_cli.pipeline import crop_source, flow, prospect
+from cli.interruption import FORMATS, PlainDecoder, Planted, noise, score
+from fiqa_cli.pipeline import crop_source, flow
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +16,7 @@ def planted() -> Iterator[None]:
     """For a module: the fake detector, and full batches."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(crop_source, "Detector", Planted)
+        patch.setattr(crop_source, "IsolatedDecoder", PlainDecoder)
         # A machine under load must not make a batch that is not full.
         patch.setattr(flow, "IDLE", 60)
         yield
@@ -48,11 +49,11 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of images that are opened."""
     paths: list[str] = []
-    decode = prospect.decode_reduced
+    decode = PlainDecoder.decode_reduced
 
-    def watched(path: str, at_least: int | None) -> Any:
+    def watched(decoder: PlainDecoder, path: str, at_least: int | None) -> Any:
         paths.append(path)
-        return decode(path, at_least)
+        return decode(decoder, path, at_least)
 
-    monkeypatch.setattr(prospect, "decode_reduced", watched)
+    monkeypatch.setattr(PlainDecoder, "decode_reduced", watched)
     return paths

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from fiqa_cli.cli.main import main
+from fiqa_cli.sources.decode import decode_reduced
+from fiqa_cli.sources.isolation import Limits
+from fiqa_cli.sources.picture import Picture
 from pipeline.fakes import Corners
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -27,6 +30,19 @@ class Planted(Corners):
 
     def __init__(self, *arguments: object, **options: object) -> None:
         super().__init__()
+
+
+class PlainDecoder:
+    """Decodes in this process: most runs of these tests are too short for one of their own."""
+
+    def __init__(self, limits: Limits) -> None:
+        pass
+
+    def decode_reduced(self, image: str | bytes, at_least: int | None) -> Picture:
+        return decode_reduced(image, at_least)
+
+    def stop(self) -> None:
+        pass
 
 
 def here(*arguments: str | Path) -> int | None:

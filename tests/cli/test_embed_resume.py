@@ -17,8 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.command import FIQA, fiqa
-from cli.interruption import here, noise, score
-from fiqa_cli.pipeline import prospect
+from cli.interruption import PlainDecoder, here, noise, score
 from fiqa_cli.records.embeddings import read_embeddings
 
 FILES = ("e.npz", "e.parquet")
@@ -140,20 +139,20 @@ def test_ctrl_c_keeps_what_was_embedded_and_can_be_resumed(
     photos: Path, embedded: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / name
-    decode: Callable[..., Any] = prospect.decode_reduced
+    decode = PlainDecoder.decode_reduced
 
-    def interrupted(path: str, at_least: int | None) -> Any:
+    def interrupted(decoder: PlainDecoder, path: str, at_least: int | None) -> Any:
         if path.endswith("08.png"):
             raise KeyboardInterrupt
-        return decode(path, at_least)
+        return decode(decoder, path, at_least)
 
-    monkeypatch.setattr(prospect, "decode_reduced", interrupted)
+    monkeypatch.setattr(PlainDecoder, "decode_reduced", interrupted)
     assert embed(photos, output) == 130
     kept, whole = read_embeddings(output), read_embeddings(embedded / name)
     assert len(kept.paths) >= 4
     assert kept.paths == whole.paths[: len(kept.paths)]
     np.testing.assert_array_equal(kept.vectors, whole.vectors[: len(kept.paths)])
-    monkeypatch.setattr(prospect, "decode_reduced", decode)
+    monkeypatch.setattr(PlainDecoder, "decode_reduced", decode)
     assert embed(photos, output, "--resume") == 1
     assert_whole(output, embedded / name)
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from PIL import Image
 from cli.command import fiqa
 from cli.interruption import (
     FORMATS,
+    PlainDecoder,
     assert_same_rows,
     assert_whole,
     cut_off,
@@ -27,7 +27,6 @@ from cli.interruption import (
     score,
     size_of,
 )
-from fiqa_cli.pipeline import prospect
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -179,12 +178,12 @@ def test_ctrl_c_keeps_what_was_scored_and_can_be_resumed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output = tmp_path / f"a.{format}"
-    decode: Callable[..., Any] = prospect.decode_reduced
+    decode = PlainDecoder.decode_reduced
 
-    def interrupted(path: str, at_least: int | None) -> Any:
-        return interrupt() if path.endswith("08.png") else decode(path, at_least)
+    def interrupted(decoder: PlainDecoder, path: str, at_least: int | None) -> Any:
+        return interrupt() if path.endswith("08.png") else decode(decoder, path, at_least)
 
-    monkeypatch.setattr(prospect, "decode_reduced", interrupted)
+    monkeypatch.setattr(PlainDecoder, "decode_reduced", interrupted)
     assert score(photos, output) == 130
     if format == "parquet":
         count = pq.read_table(output).num_rows
@@ -193,7 +192,7 @@ def test_ctrl_c_keeps_what_was_scored_and_can_be_resumed(
     else:
         assert (whole / output.name).read_bytes().startswith(output.read_bytes())
         assert output.stat().st_size
-    monkeypatch.setattr(prospect, "decode_reduced", decode)
+    monkeypatch.setattr(PlainDecoder, "decode_reduced", decode)
     assert score(photos, output, "--resume") == 1
     assert_same_rows(output, whole / output.name)
     assert len(list(tmp_path.iterdir())) == 2
