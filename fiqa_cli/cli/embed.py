@@ -13,6 +13,8 @@ from fiqa_cli.cli.options import (
     Aligned,
     Arithmetic,
     BatchSize,
+    DecodeMemory,
+    DecodeTimeout,
     Detector,
     DetSize,
     DetThreshold,
@@ -29,7 +31,7 @@ from fiqa_cli.cli.options import (
     Unordered,
     Workers,
 )
-from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
+from fiqa_cli.cli.run import SOME_FAILED, held, list_images, recorded, while_there
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
@@ -82,6 +84,8 @@ def embed(
     precision: Arithmetic = Precision.AUTO,
     batch_size: BatchSize = None,
     workers: Workers = None,
+    decode_timeout: DecodeTimeout = 10.0,
+    decode_memory: DecodeMemory = 2.0,
 ) -> None:
     """Embed faces with a recogniser, to compare them or to evaluate a quality.
 
@@ -123,31 +127,36 @@ def embed(
         batch_size=batch_size,
         workers=workers,
         unordered=unordered,
+        decode_timeout=decode_timeout,
+        decode_memory=decode_memory,
     )
     images = list_images(inputs, null, every, offline)
     embedder = DatasetEmbedder(options, warn=note)
     manifest = embedder.manifest()
     tally = Tally()
-    left = Resumption(images.entries)
-    if resume:
-        left = take_up(output, format, embedder, images.entries, tally, embedding_records)
-        manifest.started = left.started or manifest.started
-    before = tally.images
-    begun = time.monotonic()
-    if left.complete:
-        note(f"{output} is complete: nothing to do")
-    else:
-        found = embedder.embed(left.entries)
-        if not quiet:
-            found = watch(found, tally, images.count, "embedding")
-        with (
-            cut_journal(output, format, left.kept),
-            recorded(manifest, tally, output),
-            open_journalled_embeddings(output, embedder.name, embedder.sha256, left.kept) as writer,
-        ):
-            for row, embedding in found:
-                tally.count(row)
-                writer.write(row, embedding)
+    with held(output, format):
+        left = Resumption(images.entries)
+        if resume:
+            left = take_up(output, format, embedder, images.entries, tally, embedding_records)
+            manifest.started = left.started or manifest.started
+        before = tally.images
+        begun = time.monotonic()
+        if left.complete:
+            note(f"{output} is complete: nothing to do")
+        else:
+            found = embedder.embed(left.entries)
+            if not quiet:
+                found = watch(found, tally, images.count, "embedding")
+            with (
+                cut_journal(output, format, left.kept),
+                recorded(manifest, tally, output),
+                open_journalled_embeddings(
+                    output, embedder.name, embedder.sha256, left.kept
+                ) as writer,
+            ):
+                for row, embedding in while_there(found, output, format):
+                    tally.count(row)
+                    writer.write(row, embedding)
     if not quiet:
         summarise(tally, time.monotonic() - begun, before)
     if tally.barren:

@@ -66,7 +66,8 @@ def filter_(
     Of rows with equal quality the earlier is kept; rows stay unchanged, in order.
 
     Images keep their folders, from the one common to all images of the report.
-    Nothing is overwritten. Links are relative where the paths are.
+    Nothing is overwritten, and 'fiqa undo DIR' takes it back. Given again, the command goes on
+    where it was cut short. Links are relative where the paths are.
     Images in tar files, .rec, .bin, Parquet, videos or behind URLs can be copied only.
     """
     from fiqa_cli.records.best import Best

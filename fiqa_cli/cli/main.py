@@ -21,9 +21,11 @@ from fiqa_cli.cli import (
     score,
     threshold,
     train,
+    undo,
 )
-from fiqa_cli.cli.console import complain
+from fiqa_cli.cli.console import complain, note
 from fiqa_cli.cli.settings import known_options, read_settings
+from fiqa_cli.cli.signals import Interruption, heed
 from fiqa_cli.errors import FiqaError
 
 DONE, USAGE, INTERRUPTED = 0, 2, 130
@@ -33,6 +35,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interruption(error) from error
         except BrokenPipeError:
             # The reader has seen enough (`| head`). Left to typer, this would end with code 1.
             raise typer.Exit(DONE) from None
@@ -49,6 +53,7 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("embed")(embed.embed)
 app.command("filter")(filter.filter_)
+app.command("undo")(undo.undo)
 app.command("threshold")(threshold.threshold)
 app.command("report")(report.report)
 app.command("best")(best.best)
@@ -81,11 +86,16 @@ def _common(
 
 def main() -> None:
     """Run the command line and exit with its code; every error is one line on stderr."""
+    heed()
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+    except Interruption as end:
+        complain(f"{end}; what was finished is kept")
+        _pass_on(end)
+        code = end.code
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted; what was finished is kept")
+        complain("interrupted")
         code = INTERRUPTED
     except BrokenPipeError:
         # Python would complain about the unwritten rest once more at exit: it goes elsewhere.
@@ -93,6 +103,7 @@ def main() -> None:
         code = DONE
     except FiqaError as error:
         complain(str(error))
+        _pass_on(error)
         code = USAGE
     except Exception as error:
         if os.environ.get("FIQA_DEBUG"):
@@ -100,6 +111,11 @@ def main() -> None:
         complain(_line(error))
         code = USAGE
     sys.exit(code or DONE)
+
+
+def _pass_on(error: Exception) -> None:
+    for remedy in getattr(error, "__notes__", ()):
+        note(remedy)
 
 
 def _line(error: Exception) -> str:

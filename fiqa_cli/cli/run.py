@@ -1,10 +1,16 @@
 """What every command that goes through images does around it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from fiqa_cli.errors import FiqaError
 
 if TYPE_CHECKING:
     from fiqa_cli.pipeline.tally import Tally
@@ -13,6 +19,9 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 1
 """Exit code."""
+
+BETWEEN_CHECKS = 1.0
+"""Seconds between two looks whether the output is still there."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +58,86 @@ def recorded(manifest: "Manifest", tally: "Tally", output: Path | None) -> Itera
     if output is None:
         yield
         return
+    write_manifest(output, manifest)
     try:
-        write_manifest(output, manifest)
         yield
-        manifest.finish(tally.statuses)
-    finally:
+    except BaseException:
         manifest.counts = dict(tally.statuses)
-        write_manifest(output, manifest)
+        # What cut the run short may stand in the way of this too, and is the better news.
+        with suppress(FiqaError):
+            write_manifest(output, manifest)
+        raise
+    manifest.finish(tally.statuses)
+    write_manifest(output, manifest)
+
+
+@contextmanager
+def held(output: Path | None, format: str) -> Iterator[None]:
+    """Hold `output` for this run alone, and let what cuts it short say how to go on.
+
+    It says so in a note of the exception, where there is something to go on with. A failure to
+    write, which does not know its file, becomes a `FiqaError` that names it. Raises `FiqaError` if
+    another run holds `output`.
+    """
+    from fiqa_cli.records.lock import locked
+
+    with locked(output):
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            _tell_how(error, output, format)
+            raise
+        except FiqaError as error:
+            if isinstance(error.__cause__, OSError):
+                _tell_how(error, output, format)
+            raise
+        except OSError as error:
+            if output is None or error.filename or isinstance(error, BrokenPipeError):
+                raise
+            failure = FiqaError(
+                f"cannot write {output}: {(error.strerror or str(error)).lower()}; "
+                "what was written before is kept"
+            )
+            _tell_how(failure, output, format)
+            raise failure from error
+
+
+def _tell_how(error: BaseException, output: Path | None, format: str) -> None:
+    from fiqa_cli.records.journal import RESUMABLE, journal_of
+
+    if output is None or format not in RESUMABLE:
+        return
+    journal = journal_of(output, format)
+    if journal.is_file() and journal.stat().st_size:
+        again = sys.argv[1:] if "--resume" in sys.argv else [*sys.argv[1:], "--resume"]
+        error.add_note(f"go on with: {shlex.join(['fiqa', *again])}")
+
+
+Result = TypeVar("Result")
+
+
+def while_there(results: Iterable[Result], output: Path | None, format: str) -> Iterator[Result]:
+    """Pass `results` on as long as the file that they go to can be found.
+
+    Raises `FiqaError` within about a second after it, or its folder, was moved or removed.
+    """
+    from fiqa_cli.records.journal import journal_of
+
+    if output is None or not (journal := journal_of(output, format)).is_file():
+        yield from results
+        return
+    begun = journal.stat()
+    checked = time.monotonic()
+    for result in results:
+        yield result
+        if time.monotonic() - checked >= BETWEEN_CHECKS:
+            checked = time.monotonic()
+            try:
+                is_there = os.path.samestat(journal.stat(), begun)
+            except OSError:
+                is_there = False
+            if not is_there:
+                raise FiqaError(
+                    f"{journal} has gone from its place, and the rows with it: bring it back and "
+                    "add --resume to go on, or give the command again to begin anew"
+                )

@@ -13,6 +13,8 @@ from fiqa_cli.cli.options import (
     Aligned,
     Arithmetic,
     BatchSize,
+    DecodeMemory,
+    DecodeTimeout,
     Detector,
     DetSize,
     DetThreshold,
@@ -31,7 +33,7 @@ from fiqa_cli.cli.options import (
     Unordered,
     Workers,
 )
-from fiqa_cli.cli.run import SOME_FAILED, list_images, recorded
+from fiqa_cli.cli.run import SOME_FAILED, held, list_images, recorded, while_there
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
@@ -159,6 +161,8 @@ def score(
         ),
     ] = False,
     workers: Workers = None,
+    decode_timeout: DecodeTimeout = 10.0,
+    decode_memory: DecodeMemory = 2.0,
 ) -> None:
     """Score how useful each face will be to a recogniser; higher is better.
 
@@ -201,6 +205,8 @@ def score(
         batch_size=batch_size,
         workers=workers,
         unordered=unordered,
+        decode_timeout=decode_timeout,
+        decode_memory=decode_memory,
         settings=Settings(
             recogniser=recogniser,
             preprocessing=preprocessing,
@@ -218,26 +224,27 @@ def score(
     scorer = Scorer(options, warn=note)
     manifest = scorer.manifest()
     tally = Tally()
-    left = Resumption(images.entries)
-    if resume and output is not None:
-        left = take_up(output, chosen, scorer, images.entries, tally)
-        manifest.started = left.started or manifest.started
-    before = tally.images
-    begun = time.monotonic()
-    if left.complete:
-        note(f"{output} is complete: nothing to do")
-    else:
-        rows = scorer.score(left.entries)
-        if not quiet and chosen != "table":
-            rows = watch(rows, tally, images.count, "scoring")
-        with (
-            cut_journal(output, chosen, left.kept),
-            recorded(manifest, tally, output),
-            open_journalled(output, chosen, scorer.columns, left.kept) as writer,
-        ):
-            for row in rows:
-                tally.count(row)
-                writer.write([row])
+    with held(output, chosen):
+        left = Resumption(images.entries)
+        if resume and output is not None:
+            left = take_up(output, chosen, scorer, images.entries, tally)
+            manifest.started = left.started or manifest.started
+        before = tally.images
+        begun = time.monotonic()
+        if left.complete:
+            note(f"{output} is complete: nothing to do")
+        else:
+            rows = scorer.score(left.entries)
+            if not quiet and chosen != "table":
+                rows = watch(rows, tally, images.count, "scoring")
+            with (
+                cut_journal(output, chosen, left.kept),
+                recorded(manifest, tally, output),
+                open_journalled(output, chosen, scorer.columns, left.kept) as writer,
+            ):
+                for row in while_there(rows, output, chosen):
+                    tally.count(row)
+                    writer.write([row])
     if not quiet:
         summarise(tally, time.monotonic() - begun, before)
     if tally.failed:

@@ -160,7 +160,7 @@ def _run(transfer: "Transfer", action: str, dry_run: bool, quiet: bool) -> int:
 
 def _transfer(places: dict[str, Path | None]) -> "tuple[str, Transfer | None]":
     """The action that was asked for, and the transfer that does it."""
-    from fiqa_cli.records.transfer import Transfer, copy, link, move
+    from fiqa_cli.records.transfer import Transfer
     from fiqa_cli.sources.member import path_if_unpacked, take_out
     from fiqa_cli.zoo.download import is_offline
 
@@ -170,6 +170,5 @@ def _transfer(places: dict[str, Path | None]) -> "tuple[str, Transfer | None]":
     if len(asked) > 1:
         raise FiqaError("choose one of --copy-to, --move-to and --link-to")
     action, folder = asked[0]
-    place = {"copy": copy, "move": move, "link": link}[action]
     copy_out = partial(take_out, offline=is_offline()) if action == "copy" else None
-    return action, Transfer(place, folder, path_if_unpacked, copy_out)
+    return action, Transfer(action, folder, path_if_unpacked, copy_out)

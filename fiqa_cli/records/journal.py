@@ -15,6 +15,7 @@ from typing import BinaryIO
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.cells import parse_cell, split_line
 from fiqa_cli.records.csv_stream import LONGEST
+from fiqa_cli.records.durable import rename
 from fiqa_cli.records.readers import open_reader
 from fiqa_cli.records.row import Record, Row, from_bytes, from_record
 from fiqa_cli.records.writers import Writer, csv_header, open_writer
@@ -128,7 +129,7 @@ def restore_journal(journal: Path, parts: Iterable[list[Record]]) -> None:
         with open_writer(part, "jsonl") as rows:
             for records in parts:
                 rows.write_records(records)
-        part.replace(journal)
+        rename(part, journal)
     finally:
         part.unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from fiqa_cli import __version__
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.records.durable import rename
 
 _NO_ORIGINS = frozenset({"settings", "batch_size", "workers"})
 """Options that rows do not depend on, and those that are compared one by one."""
@@ -50,7 +51,8 @@ class Manifest:
     def finish(self, counts: dict[str, int]) -> None:
         """Note the counts and the time."""
         self.counts = dict(counts)
-        self.ended = _now()
+        # A clock that was set back meanwhile must not end the run before it began.
+        self.ended = max(_now(), self.started)
 
 
 def manifest_path(output: Path) -> Path:
@@ -68,7 +70,7 @@ def write_manifest(output: Path, manifest: Manifest) -> None:
             stream.write(_dump(manifest).encode("utf-8", "backslashreplace") + b"\n")
             stream.flush()
             os.fsync(stream.fileno())  # without it no run can be resumed after a power cut
-        part.replace(path)
+        rename(part, path)
     except OSError as error:
         raise FiqaError(f"cannot write {path}: {error.strerror}") from error
 

@@ -1,9 +1,17 @@
 """Transfer: copy, move or link the images of chosen rows, never over anything that is there."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from errno import EDQUOT, EFBIG, ENOSPC, EROFS
 from pathlib import Path
+
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.records.durable import publish
+from fiqa_cli.records.transfer_journal import Act, TransferJournal
+
+_HOPELESS = {EDQUOT, EFBIG, ENOSPC, EROFS}
 
 
 class Transfer:
@@ -18,12 +26,13 @@ class Transfer:
 
     def __init__(
         self,
-        place: Callable[[Path, Path], None],
+        kind: str,
         destination: Path,
         inside: Callable[[str], str | None] = lambda path: None,
-        take_out: Callable[[str, Path], None] | None = None,
+        take_out: Callable[[str, Path], Path] | None = None,
     ) -> None:
-        self._place = place
+        """`kind` is `copy`, `move` or `link`; `take_out` returns the path it has written."""
+        self._kind = kind
         self._inside = inside
         self._take_out = take_out
         self._destination = _absolute(str(destination))
@@ -56,26 +65,57 @@ class Transfer:
     def run(self, report: Callable[[str, Path, str], None], dry_run: bool = False) -> int:
         """Transfer all; `report` hears source, target and what failed ("" if nothing did).
 
-        Returns the number of failures. With `dry_run` nothing is touched.
+        What an earlier run into the folder has done is not done again. Returns the number of
+        failures. With `dry_run` nothing is touched.
+        Raises `FiqaError` where no further image can be written either, as on a full disk.
         """
         failures = 0
-        for path, target in self.plan():
-            inside = self._inside(path)
-            trouble = self._trouble_inside(target) if inside else _trouble(Path(path), target)
-            if not trouble and not dry_run:
-                try:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    if inside and self._take_out:
-                        self._take_out(path, target)
-                    else:
-                        self._place(Path(path), target)
-                except FileExistsError as error:
-                    trouble = f"{error.filename or target} is already there"
-                except OSError as error:
-                    trouble = error.strerror or str(error)
-            failures += bool(trouble)
-            report(path, target, trouble)
+        with TransferJournal(self._destination) as journal:
+            for path, target in self.plan():
+                inside = self._inside(path)
+                source = path if inside else str(_absolute(path))
+                act = Act(self._kind, source, target)
+                if journal.has_done(act):
+                    report(path, target, "")
+                    continue
+                trouble = self._trouble_inside(target) if inside else _trouble(Path(path), target)
+                if not trouble and not dry_run:
+                    trouble = self._act(journal, path, act)
+                failures += bool(trouble)
+                report(path, target, trouble)
         return failures
+
+    def _act(self, journal: TransferJournal, path: str, act: Act) -> str:
+        """Transfer one image; what failed."""
+        try:
+            journal.begin(act)
+        except OSError as error:
+            raise self._ends(error) from error
+        try:
+            act.target.parent.mkdir(parents=True, exist_ok=True)
+            if act.source == path and self._inside(path) and self._take_out:
+                act.target = self._take_out(path, act.target)
+            else:
+                _PLACES[self._kind](Path(path), act.target)
+        except OSError as error:
+            if error.errno in _HOPELESS:
+                raise self._ends(error) from error
+            journal.fail(act.target)
+            if isinstance(error, FileExistsError):
+                return f"{error.filename2 or error.filename or act.target} is already there"
+            return error.strerror or str(error)
+        try:
+            journal.end(act.target)
+        except OSError as error:
+            raise self._ends(error) from error
+        return ""
+
+    def _ends(self, error: OSError) -> FiqaError:
+        return FiqaError(
+            f"cannot {self._kind} any more images to {self._destination}: "
+            f"{(error.strerror or str(error)).lower()}; with that put right, the same command goes "
+            f"on, and 'fiqa undo {shlex.quote(str(self._destination))}' takes back what was done"
+        )
 
     def _trouble_inside(self, target: Path) -> str:
         if self._take_out is None:
@@ -84,15 +124,20 @@ class Transfer:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy content, mode and times. Raises `FileExistsError` if `target` is there."""
-    with source.open("rb") as old, target.open("xb") as new:
-        try:
+    """Copy content, mode and times; `target` is whole, or not there.
+
+    Raises `FileExistsError` if it is there.
+    """
+    part = target.with_name(".fiqa.part")  # one run at a time; the next one clears it away
+    try:
+        with source.open("rb") as old, part.open("wb") as new:
             shutil.copyfileobj(old, new)
             new.flush()
-            shutil.copystat(source, target)
-        except BaseException:
-            target.unlink()
-            raise
+            os.fsync(new.fileno())  # what is moved must be on the disk before its source goes
+        shutil.copystat(source, part)
+        publish(part, target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def move(source: Path, target: Path) -> None:
@@ -137,3 +182,6 @@ def _trouble(source: Path, target: Path) -> str:
     if os.path.lexists(target):
         return f"{target} is already there"
     return ""
+
+
+_PLACES = {"copy": copy, "move": move, "link": link}

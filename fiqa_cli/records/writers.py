@@ -13,6 +13,7 @@ from typing import BinaryIO
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.batches import Batch, CsvBatch, JsonBatch, dump_json
 from fiqa_cli.records.cells import format_line
+from fiqa_cli.records.durable import rename
 from fiqa_cli.records.row import COLUMNS, Record, Row, to_bytes, to_record
 
 SLICE = 1000
@@ -238,9 +239,21 @@ def open_stream(
     with stream:
         try:
             yield stream
-        finally:
+        except OSError:
+            # Nothing of a file without its end can be read: it leaves the disk to the journal.
             if whole:
-                stream.flush()
-                os.fsync(stream.fileno())
-                stream.close()
-                name.replace(target)
+                name.unlink(missing_ok=True)
+            raise
+        except BaseException:
+            with suppress(OSError):  # what cut the run short may stand in the way of this too
+                _finish(stream, name, target)
+            raise
+        _finish(stream, name, target)
+
+
+def _finish(stream: BinaryIO, name: Path, target: Path) -> None:
+    if name != target:
+        stream.flush()
+        os.fsync(stream.fileno())
+        stream.close()
+        rename(name, target)

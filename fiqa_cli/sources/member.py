@@ -25,7 +25,7 @@ def path_if_unpacked(path: str) -> str | None:
     return path if is_url(path) else None
 
 
-def take_out(path: str, target: Path, *, offline: bool = False) -> None:
+def take_out(path: str, target: Path, *, offline: bool = False) -> Path:
     """Write the encoded image that `path` names in a container, or as a URL, to `target`.
 
     Where that has no extension of an image, the fitting one is added. Raises `FileExistsError` if
@@ -44,6 +44,7 @@ def take_out(path: str, target: Path, *, offline: bool = False) -> None:
         except BaseException:
             target.unlink()
             raise
+    return target
 
 
 def find(path: str) -> Entry:

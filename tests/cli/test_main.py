@@ -32,6 +32,7 @@ COMMANDS = (
     "score",
     "embed",
     "filter",
+    "undo",
     "threshold",
     "best",
     "report",

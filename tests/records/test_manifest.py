@@ -72,3 +72,13 @@ def test_runs_differ_in_what_rows_depend_on(tmp_path):
     before = manifest()
     before.options["settings"]["copies"] = 3
     assert difference(before, manifest()) == "copies 3, not 2"
+
+
+def test_a_clock_that_is_set_back(monkeypatch):
+    manifest = Manifest(options={}, started="2026-05-01T12:00:00+00:00")
+    monkeypatch.setattr("fiqa_cli.records.manifest._now", lambda: "2026-05-01T11:00:00+00:00")
+    manifest.finish({})
+    assert manifest.ended == manifest.started
+    monkeypatch.setattr("fiqa_cli.records.manifest._now", lambda: "2026-05-01T12:30:00+00:00")
+    manifest.finish({})
+    assert manifest.ended == "2026-05-01T12:30:00+00:00"

@@ -19,7 +19,7 @@ def photos(tmp_path, monkeypatch):
 
 def transfer(place, chosen, seen=("photos/ann/1.jpg", "photos/bob/1.jpg"), dry_run=False):
     heard = []
-    job = Transfer(place, "good")
+    job = Transfer(place.__name__, Path("good"))
     job.see([*seen, *chosen])
     job.choose(chosen)
     failures = job.run(lambda source, target, trouble: heard.append((source, trouble)), dry_run)
