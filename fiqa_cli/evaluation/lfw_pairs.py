@@ -28,7 +28,10 @@ def read_lfw_pairs(path: Path, root: str = "", extension: str = EXTENSION) -> Pa
     has another number of pairs than its head says.
     """
     lines = [os.fsdecode(line).strip() for line in read_whole(path).split(b"\n")]
-    head, *rest = [(number, line) for number, line in enumerate(lines, 1) if line]
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line]
+    if not filled:
+        raise FiqaError(f"{path} is empty: give a whole pairs.txt")
+    head, *rest = filled
     expected = _announced(head[1])
     if expected is None:
         rest = [head, *rest]

@@ -74,8 +74,9 @@ def parquet_batches(stream: BinaryIO) -> Iterator[ParquetBatch]:
         file = pq.ParquetFile(stream)
         yield ParquetBatch(pa.RecordBatch.from_pylist([], schema=file.schema_arrow))
         for arrow in file.iter_batches(batch_size=GROUP):
+            arrow.validate(full=True)  # text that is not UTF-8 above all
             yield ParquetBatch(arrow)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise FiqaError(f"no whole Parquet file (was it cut off?): {reason}") from error
 
