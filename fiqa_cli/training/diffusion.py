@@ -35,7 +35,7 @@ SCORED_FROM = 4
 """The first time step at which DifFIQA restores."""
 MONITORED = 96
 # These move the face, alone or in a mixture: a restoration would have to guess where to.
-MOVING = ("misalignment", "mixture")
+MOVING = ("misalignment", "pose", "mixture")
 
 
 @dataclass(frozen=True, kw_only=True)

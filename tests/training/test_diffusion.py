@@ -145,7 +145,7 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "kept"), [("jpeg", True), ("misalignment", False), ("mixture", False)]
+    ("kind", "kept"), [("jpeg", True), ("misalignment", False), ("pose", False), ("mixture", False)]
 )
 def test_copies_whose_face_may_have_moved_are_left_out(kind: str, kept: bool) -> None:
     assert restorable(negatives(kind)).tolist() == [[True, kept]] * 6
