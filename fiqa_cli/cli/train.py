@@ -1,13 +1,10 @@
-"""`fiqa train`: quality networks, recognisers and diffusion U-Nets from faces of one's own."""
+"""`fiqa train`: quality networks, recognisers, U-Nets and detectors from faces of one's own."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fiqa_cli.cli.console import console, note
+from fiqa_cli.cli.train_detector import detector
 from fiqa_cli.cli.train_options import (
     LABELS,
     LEARNING,
@@ -36,14 +33,11 @@ from fiqa_cli.cli.train_options import (
     Workers,
     option,
 )
-from fiqa_cli.methods.precision import Precision
-
-if TYPE_CHECKING:
-    from fiqa_cli.training.session import Recipe
+from fiqa_cli.cli.train_run import run_training
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Train models on your own aligned faces.",
+    help="Train models on faces and photos of your own.",
     epilog="Several GPUs: torchrun --nproc-per-node 4 $(which fiqa) train ...",
 )
 
@@ -172,7 +166,7 @@ def distill(
     """
     from fiqa_cli.training.distill_recipe import DistillRecipe
 
-    _train(DistillRecipe, locals())
+    run_training(DistillRecipe, locals())
 
 
 @app.command()
@@ -233,7 +227,7 @@ def recogniser(
     """
     from fiqa_cli.training.recogniser import RecogniserRecipe
 
-    _train(RecogniserRecipe, locals())
+    run_training(RecogniserRecipe, locals())
 
 
 @app.command()
@@ -289,41 +283,7 @@ def diffusion(
     """
     from fiqa_cli.training.diffusion import DiffusionRecipe
 
-    _train(DiffusionRecipe, locals())
+    run_training(DiffusionRecipe, locals())
 
 
-def _train(kind: "type[Recipe]", given: Mapping[str, Any]) -> None:
-    """Make the recipe of all options `given` to a command, and train by it."""
-    from fiqa_cli.methods.device import find_device
-    from fiqa_cli.methods.precision import find_precision
-    from fiqa_cli.training.parallel import is_first
-    from fiqa_cli.training.recipe import make_recipe
-    from fiqa_cli.training.reporting import on_console, on_tensorboard
-    from fiqa_cli.training.session import train
-
-    settings = {name: value for name, value in given.items() if name in kind.__dataclass_fields__}
-    settings["data"] = given["data"] or None
-    device = find_device(given["device"])
-    if settings["precision"] is Precision.AUTO:
-        settings["precision"] = find_precision(Precision.AUTO, device)
-    recipe = make_recipe(kind, given["config"], settings)
-    out: Path = given["output"]
-    quiet = given["quiet"] or not is_first()
-    with ExitStack() as stack:
-        observers = []
-        if not quiet:
-            observers.append(stack.enter_context(on_console(console)))
-        if given["tensorboard"] and is_first():
-            observers.append(stack.enter_context(on_tensorboard(given["tensorboard"])))
-        file = train(
-            recipe,
-            out,
-            device,
-            workers=given["workers"],
-            every=given["every"],
-            half=given["half"],
-            observers=observers,
-            notify=note,
-        )
-    if not quiet:
-        console.print(f"{file} is ready; see {out / 'README.md'}", markup=False, soft_wrap=True)
+app.command()(detector)

@@ -39,7 +39,7 @@ class Detector:
         """Pixels that the longer side of an image is scaled to."""
         self._threshold = threshold
         self.file = find_detector_file(package)
-        self._model = _load(self.file, gpu)
+        self._model = load_model(self.file, gpu)
         self._model.prepare(ctx_id=0 if gpu else -1, input_size=(size, size), det_thresh=threshold)
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
@@ -84,7 +84,11 @@ def find_detector_file(package: Path) -> Path:
     return files[0]
 
 
-def _load(file: Path, gpu: bool) -> Any:
+def load_model(file: Path, gpu: bool = False) -> Any:
+    """insightface's model of the SCRFD detector in `file`, ready for `prepare`.
+
+    Raises FiqaError if it is none, or insightface is missing.
+    """
     # Some versions of insightface report on stdout, which belongs to the rows.
     with contextlib.redirect_stdout(sys.stderr):
         try:

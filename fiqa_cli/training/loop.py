@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from fiqa_cli.training.schedule import Schedule
 
 Terms = dict[str, float]
 Weights = dict[str, Tensor]
+Made = TypeVar("Made")
 
 PREPARED = 2
 """Batches that are read and degraded while one is computed."""
@@ -77,6 +78,8 @@ class Report:
     left: float
     """Seconds to go."""
     is_checkpoint: bool
+    unit: str = "crops"
+    """What `rate` counts."""
 
 
 class Best:
@@ -212,9 +215,7 @@ def judge(task: Task, network: nn.Module, best: Best) -> Terms:
     return told
 
 
-def ahead(
-    make: Callable[[int], tuple[Tensor, ...]], first: int, last: int
-) -> Iterator[tuple[int, tuple[Tensor, ...]]]:
+def ahead(make: Callable[[int], Made], first: int, last: int) -> Iterator[tuple[int, Made]]:
     """The steps from `first` to `last`, exclusive, and what `make` gives for each, in advance."""
     with ThreadPoolExecutor(1, "batch") as pool:
         soon = min(first + PREPARED, last)

@@ -3,16 +3,24 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, Field, asdict, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.training.schedule import Schedule
 
-Recipe = TypeVar("Recipe", bound=Schedule)
 
+class Written(Protocol):
+    """A recipe: a dataclass with the name of its command, which is that of its table."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    command: ClassVar[str]
+
+
+Recipe = TypeVar("Recipe", bound=Written)
+
+_SOURCES = {"data": "folders, tar shards or lists of faces", "photos": "a folder of photos"}
 _LISTS = {tuple[str, ...]: str, tuple[int, ...]: int}
 
 
@@ -29,20 +37,20 @@ def make_recipe(kind: type[Recipe], config: Path | None, given: Mapping[str, Any
             values[name] = _typed(_option(name), value, types[name])
     for each in fields(kind):
         if each.default is MISSING and each.name not in values:
-            if each.name == "data":
-                raise FiqaError("nothing to train on: name folders, tar shards or lists of faces")
+            if each.name in _SOURCES:
+                raise FiqaError(f"nothing to train on: name {_SOURCES[each.name]}")
             raise FiqaError(f"{_option(each.name)} is missing: give it, or write it in --config")
     return kind(**values)
 
 
-def to_toml(recipe: Schedule) -> str:
+def to_toml(recipe: Written) -> str:
     """The TOML that makes this recipe again."""
     lines = [f"[{recipe.command}]"]
     lines += [f"{_key(name)} = {_literal(value)}" for name, value in asdict(recipe).items()]
     return "\n".join(lines) + "\n"
 
 
-def _read(config: Path, kind: type[Schedule]) -> dict[str, Any]:
+def _read(config: Path, kind: type[Written]) -> dict[str, Any]:
     try:
         content = tomllib.loads(config.read_text(encoding="utf-8"))
     except OSError as error:

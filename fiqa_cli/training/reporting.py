@@ -6,13 +6,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.training.loop import Report
 
 BETWEEN = 30.0
 """Seconds from one line of a log to the next."""
+
+Advance = Callable[[str, int, int], None]
+"""Is told what is going on, how much of it is done, and of how much."""
+
+
+def silent(what: str, done: int, count: int) -> None:
+    """Tells nobody."""
 
 
 def told(terms: Mapping[str, float]) -> str:
@@ -31,7 +45,7 @@ def line(report: Report) -> str:
     """A line of a log."""
     return (
         f"step {report.step}/{report.steps}  {told(report.terms)}  "
-        f"{report.rate:.1f} crops/s  {duration(report.left)} left"
+        f"{report.rate:.1f} {report.unit}/s  {duration(report.left)} left"
     )
 
 
@@ -60,7 +74,7 @@ def on_console(console: Console) -> Iterator[Callable[[Report], None]]:
         def draw(report: Report) -> None:
             if report.is_checkpoint:
                 console.print(line(report), markup=False, soft_wrap=True)
-            speed = f"{report.rate:.1f} crops/s"
+            speed = f"{report.rate:.1f} {report.unit}/s"
             bar.update(
                 task,
                 completed=report.step,
@@ -68,6 +82,32 @@ def on_console(console: Console) -> Iterator[Callable[[Report], None]]:
                 description=f"loss {report.terms['loss']:.4f}",
                 speed=speed,
             )
+
+        yield draw
+
+
+@contextmanager
+def on_preparation(console: Console) -> Iterator[Advance]:
+    """A bar on a terminal for each thing that is advanced; elsewhere a line now and then."""
+    if not console.is_terminal:
+        last = time.monotonic()
+
+        def write(what: str, done: int, count: int) -> None:
+            nonlocal last
+            if done == count or time.monotonic() - last >= BETWEEN:
+                last = time.monotonic()
+                console.print(f"{what}: {done:,} of {count:,}", markup=False, soft_wrap=True)
+
+        yield write
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def draw(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=count, visible=done < count)
 
         yield draw
 
@@ -84,7 +124,7 @@ def on_tensorboard(folder: Path) -> Iterator[Callable[[Report], None]]:
     with SummaryWriter(str(folder)) as writer:
 
         def write(report: Report) -> None:
-            for name, value in {**report.terms, "crops per second": report.rate}.items():
+            for name, value in {**report.terms, f"{report.unit} per second": report.rate}.items():
                 writer.add_scalar(name, value, report.step)
 
         yield write

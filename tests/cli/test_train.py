@@ -9,13 +9,18 @@ from typer.testing import CliRunner
 from cli.command import fiqa
 from fiqa_cli.cli.train import app
 from fiqa_cli.methods.precision import Precision
+from fiqa_cli.training.detector.recipe import DetectorRecipe
 from fiqa_cli.training.diffusion import DiffusionRecipe
 from fiqa_cli.training.distill_recipe import DistillRecipe, Head, Loss
 from fiqa_cli.training.recogniser import RecogniserRecipe
 from fiqa_cli.training.schedule import Decay
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-RECIPES = {each.command: each for each in (DistillRecipe, RecogniserRecipe, DiffusionRecipe)}
+RECIPES = {
+    each.command: each
+    for each in (DistillRecipe, RecogniserRecipe, DiffusionRecipe, DetectorRecipe)
+}
+TOLD_IN_WORDS = {"distill": {"theta", "recogniser"}, "detector": {"steps"}}
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe(name: str) -> None:
         field = RECIPES[name].__dataclass_fields__.get(param.name)
         if not isinstance(shown, str) or field is None or isinstance(field.default, bool):
             continue
-        if param.name in ("theta", "recogniser"):  # told in words
+        if param.name in TOLD_IN_WORDS.get(name, ()):
             continue
         if isinstance(field.default, float | int):
             assert float(shown) == field.default, param.name
@@ -95,6 +100,10 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe(name: str) -> None:
     [
         ("train distill -o x", "nothing to train on"),
         ("train distill a --labels r.csv --backbone fr-n --loss l3 -o x", "one of optimised, l1"),
+        ("train detector --teacher scrfd-n -o x", "nothing to train on: name a folder of photos"),
+        ("train detector absent --teacher scrfd-n -o x", "no .jpg or .png photo in absent"),
+        ("train detector . --teacher fr-n -o x", "fr-n is no detector"),
+        ("train detector . --teacher scrfd-n --phases 6 -o x", "name their folder with --crops"),
         ("train recogniser absent --recogniser fr-n -o x", "no folder, tar shard or list absent"),
     ],
 )
@@ -104,3 +113,35 @@ def test_errors_are_one_line(line: str, told: str, tmp_path: Path) -> None:
     assert done.stdout == b""
     assert told in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
+
+
+def test_options_reach_the_recipe_of_a_detector(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def record(recipe: object, out: Path, device: object, **options: Any) -> Path:
+        calls.append((recipe, out, options["every"], options["observers"]))
+        return out / "det_model.onnx"
+
+    monkeypatch.setattr("fiqa_cli.training.detector.session.train_detector", record)
+    config = tmp_path / "r.toml"
+    config.write_text('[detector]\nteacher = "t.onnx"\nsteps = 70\nheld-out = 0.2\n')
+    line = (
+        f"detector photos --config {config} --phases 7 --crops faces --steps 90 --batch 4 "
+        "--every 9 --monitored 0 --false-alarms 0.1 --seed 3 --device cpu -q -o out"
+    )
+    assert CliRunner().invoke(app, line.split()).exit_code == 0
+    recipe = DetectorRecipe(
+        photos="photos",
+        teacher="t.onnx",
+        phases=7,
+        crops="faces",
+        steps=90,
+        batch=4,
+        held_out=0.2,
+        monitored=0.0,
+        false_alarms=0.1,
+        seed=3,
+    )
+    assert calls == [(recipe, Path("out"), 9, [])]

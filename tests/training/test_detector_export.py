@@ -5,7 +5,8 @@ import torch
 
 from fiqa_cli.networks.scrfd import STRIDES, Scrfd
 from fiqa_cli.training.detector.export import OUTPUTS, calibrate, export_onnx, mean_network
-from fiqa_cli.training.detector.train import Recipe, Run
+from fiqa_cli.training.detector.phases import Phase
+from fiqa_cli.training.detector.train import Run
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_calibration_moves_the_operating_point_to_one_half_and_keeps_the_order()
 def test_several_checkpoints_give_the_mean_of_their_weights(tmp_path):
     files, nets = [tmp_path / "one.pt", tmp_path / "two.pt"], []
     for seed, file in enumerate(files):
-        run = Run(Recipe(depth=1, seed=seed))
+        run = Run(Phase(depth=1, seed=seed))
         run.save(file)
         nets.append(run.averaged.state_dict())
     mean = mean_network(files).state_dict()

@@ -84,5 +84,5 @@ def test_split_is_disjoint_complete_and_follows_the_digest():
 
 def test_a_folder_without_photos_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(FiqaError, match="unpack"):
+    with pytest.raises(FiqaError, match="name a folder of photos"):
         photo_names(tmp_path)

@@ -13,14 +13,15 @@ from fiqa_cli.training.detector.augmentation import CLOSE, VARIED, Sources
 from fiqa_cli.training.detector.batches import CanvasBatches, to_tensor
 from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.loss import Target, imitation_loss
+from fiqa_cli.training.detector.phases import Phase
 from fiqa_cli.training.detector.teacher import Judgement
 from fiqa_cli.training.detector.teacher_memory import TeacherMemory
-from fiqa_cli.training.detector.train import TEACHER_CHANNELS, Recipe, Run, train
+from fiqa_cli.training.detector.train import TEACHER_CHANNELS, Run, train
 
 NOBODY = Faces(
     np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
 )
-RECIPE = Recipe(steps=4, warmup=2, decay=0.5, seed=1, closing=3)
+PHASE = Phase(steps=4, warmup=2, decay=0.5, seed=1, closing=3)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def one_thread():
 
 @pytest.fixture
 def batches(monkeypatch) -> CanvasBatches:
-    monkeypatch.setattr(batches_module, "SHAPES", ((64, 2), (96, 1), (64, 1)))
+    monkeypatch.setattr(batches_module, "SHAPES", ((64, 8), (96, 16), (64, 16)))
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (80, 80, 3), dtype=np.uint8)
     faces = Faces(
@@ -51,18 +52,18 @@ def batches(monkeypatch) -> CanvasBatches:
 
 
 def test_a_resumed_run_ends_with_the_same_weights(batches, tmp_path):
-    whole = Run(RECIPE)
+    whole = Run(PHASE)
     train(whole, batches, tmp_path / "whole.pt")
 
-    interrupted = Run(RECIPE)
+    interrupted = Run(PHASE)
     for step in range(2):
         interrupted.step(batches[step])
     interrupted.save(tmp_path / "part.pt")
-    resumed = Run(RECIPE)
+    resumed = Run(PHASE)
     resumed.load(tmp_path / "part.pt")
     train(resumed, batches, tmp_path / "part.pt")
 
-    assert resumed.done == whole.done == RECIPE.steps
+    assert resumed.done == whole.done == PHASE.steps
     for wanted, found in (
         (whole.net.state_dict(), resumed.net.state_dict()),
         (whole.averaged.state_dict(), resumed.averaged.state_dict()),
@@ -71,10 +72,9 @@ def test_a_resumed_run_ends_with_the_same_weights(batches, tmp_path):
 
 
 def test_the_loss_falls_on_a_batch_seen_again(batches):
-    run = Run(Recipe(steps=40, warmup=1))
+    run = Run(Phase(steps=40, warmup=1))
     batch = batches[0]
-    weights = torch.tensor([1.0, 2.0, 5.0, 0.0])
-    losses = [float(run.step(batch) @ weights) for _ in range(12)]
+    losses = [float(run.step(batch)[0]) for _ in range(12)]
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -94,8 +94,8 @@ def remember(batches: CanvasBatches, folder: Path, pool: int) -> CanvasBatches:
 
 def test_imitation_brings_the_features_closer_to_the_teachers(batches, tmp_path):
     batch = remember(batches, tmp_path, 1)[0]
-    run = Run(Recipe(steps=40, warmup=1, imitation=4.0, depth=2))
-    distances = [float(run.step(batch)[3]) for _ in range(12)]
+    run = Run(Phase(steps=40, warmup=1, imitation=4.0, depth=2))
+    distances = [float(run.step(batch)[4]) for _ in range(12)]
     assert distances[-1] < 0.9 * distances[0]
 
 
@@ -128,20 +128,20 @@ def test_imitation_weighs_faces_as_much_as_the_background():
     assert float(loss) == pytest.approx(4.0 / 2, rel=1e-4)
 
 
-def test_another_recipe_is_refused(tmp_path):
-    run = Run(RECIPE)
+def test_another_phase_is_refused(tmp_path):
+    run = Run(PHASE)
     run.done = 2
     run.save(tmp_path / "run.pt")
     for other in (
-        Recipe(steps=4, warmup=2, decay=0.5, seed=2),
-        Recipe(steps=4, warmup=3, decay=0.5, seed=1),
+        Phase(steps=4, warmup=2, decay=0.5, seed=2),
+        Phase(steps=4, warmup=3, decay=0.5, seed=1),
     ):
         with pytest.raises(FiqaError, match="was made with"):
             Run(other).load(tmp_path / "run.pt")
 
 
 def test_the_rate_rises_stays_and_falls():
-    recipe = Recipe(steps=100, rate=1.0, warmup=10, decay=0.2)
+    recipe = Phase(steps=100, rate=1.0, warmup=10, decay=0.2)
     rates = [recipe.rate_at(step) for step in range(100)]
     assert rates[:10] == pytest.approx(np.arange(1, 11) / 10)
     assert rates[10:80] == [1.0] * 70
@@ -149,18 +149,18 @@ def test_the_rate_rises_stays_and_falls():
 
 
 def test_a_plateau_may_be_prolonged(tmp_path):
-    run = Run(Recipe(steps=10, warmup=2, decay=0.5))
+    run = Run(Phase(steps=10, warmup=2, decay=0.5))
     run.done = 4
     run.save(tmp_path / "run.pt")
-    longer = Run(Recipe(steps=20, warmup=2, decay=0.5))
+    longer = Run(Phase(steps=20, warmup=2, decay=0.5))
     longer.load(tmp_path / "run.pt")
     assert longer.done == 4
 
 
 def test_the_second_phase_begins_with_what_the_first_has_learnt(tmp_path, batches):
-    first = Run(RECIPE)
+    first = Run(PHASE)
     train(first, batches, tmp_path / "first.pt")
-    second = Run(replace(RECIPE, depth=1))
+    second = Run(replace(PHASE, depth=1))
     second.start_from(tmp_path / "first.pt")
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():

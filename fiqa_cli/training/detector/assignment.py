@@ -28,6 +28,10 @@ class Anchors(NamedTuple):
     sizes: Tensor
     """`[A]`: side in pixels of the faces for which the anchor answers."""
 
+    def to(self, device: torch.device) -> "Anchors":
+        """The same on another device."""
+        return Anchors(*(value.to(device) for value in self))
+
 
 def make_anchors(height: int, width: int) -> Anchors:
     """Lay out the anchors of a canvas, whose sides are multiples of 32 pixels."""
@@ -49,7 +53,7 @@ def assign(anchors: Anchors, boxes: Tensor, sure: Tensor) -> Tensor:
     `boxes` is `[F, 4]` (x1, y1, x2, y2) and `sure` `[F]` bool: anchors within a box that is not
     sure are ignored unless they answer for a sure face.
     """
-    target = torch.full((len(anchors.sizes),), NEGATIVE)
+    target = torch.full((len(anchors.sizes),), NEGATIVE, device=anchors.sizes.device)
     if not len(boxes):
         return target
     offset = anchors.centres[:, None] - (boxes[:, :2] + boxes[:, 2:]) / 2

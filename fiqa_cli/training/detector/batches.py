@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from fiqa_cli.training.detector.augmentation import (
     Image,
@@ -22,12 +21,15 @@ from fiqa_cli.training.detector.augmentation import (
 from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.loss import Target
 from fiqa_cli.training.detector.negatives import sample_pictures
-from fiqa_cli.training.detector.photos import read_photo
+from fiqa_cli.training.detector.photos import LONGEST, photo_names, read_photo
 from fiqa_cli.training.detector.teacher import LEAST_SCORE, settle
 from fiqa_cli.training.detector.teacher_memory import TeacherMemory
 
-SHAPES = ((320, 16), (448, 8), (640, 4))
-"""Canvas side in pixels and canvases a batch: about the same number of pixels each."""
+CANVASES = 16
+"""Of 320 pixels in a batch."""
+SHAPES = ((320, 1), (448, 2), (640, 4))
+"""Canvas side in pixels, and how many of the smallest one of them replaces: they have about the
+same number of pixels."""
 
 
 class Batch(NamedTuple):
@@ -39,6 +41,12 @@ class Batch(NamedTuple):
     features: list[Tensor] | None = None
     """`[N, C, H, W]` of each level: the teacher's last features, if it is to be imitated."""
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device."""
+        targets = [Target(*(value.to(device) for value in target)) for target in self.targets]
+        features = [level.to(device) for level in self.features] if self.features else None
+        return Batch(self.images.to(device), targets, features)
+
 
 def load_sources(
     folder: Path,
@@ -47,14 +55,14 @@ def load_sources(
     hard: Collection[str] = (),
     crops: Path | None = None,
 ) -> Sources:
-    """Decode photos, negatives and crops into memory (about 0.5 MB a photo, 38 kB a crop).
+    """Decode photos, negatives and crops into memory (at most 1.2 MB a photo, 38 kB a crop).
 
     What the teacher scores below `LEAST_SCORE` is background. Hard photos are those named in
     `hard` or, if there are none, those that `is_hard` chooses.
     """
-    paths = sorted(crops.rglob("*.jpg")) if crops else []
+    paths = [crops / name for name in photo_names(crops)] if crops else []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        photos = list(pool.map(lambda name: read_photo(folder / name), names))
+        photos = list(pool.map(lambda name: read_photo(folder / name, LONGEST), names))
         pasted = list(pool.map(read_photo, paths))
     faces = [labels[name].select(labels[name].scores >= LEAST_SCORE) for name in names]
     chosen = [name in hard for name in names] if hard else [is_hard(f) for f in faces]
@@ -68,8 +76,8 @@ def is_hard(faces: Faces) -> bool:
 
 
 @dataclass(frozen=True)
-class CanvasBatches(Dataset[Batch]):
-    """Batch number `step` of a training run, for any step and in any order."""
+class CanvasBatches:
+    """Batch number `step` of a phase, for any step and in any order."""
 
     sources: Sources
     seed: int
@@ -78,6 +86,8 @@ class CanvasBatches(Dataset[Batch]):
     closing: int
     sure: float = 0.5
     """Least teacher score of a face that must be found."""
+    canvases: int = CANVASES
+    """Of 320 pixels in a batch; of the larger ones fewer."""
     memory: TeacherMemory | None = None
     """What the teacher makes of a pool of batches; canvases then come from that pool alone, in a
     new order and newly degraded at every round."""
@@ -89,7 +99,8 @@ class CanvasBatches(Dataset[Batch]):
         cv2.setNumThreads(0)
         rng = np.random.default_rng([self.seed, index])
         style = self.styles[index >= self.closing]
-        size, count = SHAPES[int(rng.choice(len(SHAPES), p=style.sizes))]
+        size, share = SHAPES[int(rng.choice(len(SHAPES), p=style.sizes))]
+        count = max(1, self.canvases // share)
         return [compose_canvas(self.sources, size, style, rng) for _ in range(count)]
 
     def __getitem__(self, step: int) -> Batch:

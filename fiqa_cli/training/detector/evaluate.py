@@ -2,12 +2,15 @@
 
 import argparse
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fiqa_cli.training.detector.labels import Faces, Floats, detector, pairwise_iou
+from fiqa_cli.methods.device import cores
+from fiqa_cli.training.detector.labels import Detect, Faces, Floats, detector, pairwise_iou
 from fiqa_cli.training.detector.photos import Split, photo_names, read_photo, split_photos
 
 SURE = 0.5
@@ -99,6 +102,30 @@ def agreement(
     )
 
 
+def compare(
+    folder: Path,
+    names: Sequence[str],
+    find_truth: Detect,
+    find_faces: Detect,
+    thresholds: Sequence[float],
+) -> list[Agreement]:
+    """Agreement of two detectors on the photos `names` of `folder`, for each of the thresholds."""
+
+    def judge(name: str) -> tuple[Faces, Faces, tuple[int, int]]:
+        photo = read_photo(folder / name)
+        return find_truth(photo), find_faces(photo), (photo.shape[0], photo.shape[1])
+
+    with ThreadPoolExecutor(cores()) as pool:
+        teacher, student, sizes = (list(each) for each in zip(*pool.map(judge, names), strict=True))
+    return [agreement(teacher, student, sizes, threshold) for threshold in thresholds]
+
+
+def operating_point(found: Sequence[Agreement], most_false: float) -> float:
+    """The least threshold with at most `most_false` false boxes a photo, else the highest one."""
+    fit = [each.threshold for each in found if each.false_per_photo <= most_false]
+    return min(fit, default=max(each.threshold for each in found))
+
+
 def package_model(package: Path) -> Path:
     """Return the ONNX file of a package folder, or the file itself."""
     return next(iter(sorted(package.glob("*.onnx"))), package) if package.is_dir() else package
@@ -122,14 +149,8 @@ def main() -> None:
     names = names[:: max(1, len(names) // (options.photos_at_most or len(names)))]
     find_truth = detector(options.teacher, WEAK)
     find_faces = detector(package_model(options.student), min(options.thresholds), options.size)
-    teacher, student, sizes = [], [], []
-    for name in names:
-        photo = read_photo(options.photos / name)
-        teacher.append(find_truth(photo))
-        student.append(find_faces(photo))
-        sizes.append(photo.shape[:2])
-    for threshold in options.thresholds:
-        print(json.dumps(asdict(agreement(teacher, student, sizes, threshold))))
+    for found in compare(options.photos, names, find_truth, find_faces, options.thresholds):
+        print(json.dumps(asdict(found)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fiqa_cli.networks.scrfd import STRIDES, Scrfd
+from fiqa_cli.zoo.onnx_writer import write_onnx
 
 OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "box", "landmark") for stride in STRIDES]
 """The order that insightface relies on: all scores, then all boxes, then all landmarks."""
@@ -53,18 +54,7 @@ def export_onnx(net: Scrfd, path: Path) -> None:
     """
     axes = {name: {0: f"anchors_{name.split('_')[1]}"} for name in OUTPUTS}
     axes["input"] = {0: "batch", 2: "height", 3: "width"}
-    part = path.with_suffix(".part")
-    torch.onnx.export(
-        NineOutputs(net).eval(),
-        (torch.zeros(1, 3, 64, 64),),
-        str(part),
-        input_names=["input"],
-        output_names=OUTPUTS,
-        dynamic_axes=axes,
-        opset_version=13,
-        dynamo=False,
-    )
-    part.replace(path)
+    write_onnx(NineOutputs(net).eval(), torch.zeros(1, 3, 64, 64), path, OUTPUTS, axes)
 
 
 def mean_network(checkpoints: Sequence[Path]) -> Scrfd:
@@ -101,7 +91,6 @@ def main() -> None:
     options = parser.parse_args()
     net = mean_network(options.checkpoint)
     calibrate(net, options.operating_point)
-    options.onnx.parent.mkdir(parents=True, exist_ok=True)
     export_onnx(net, options.onnx)
 
 

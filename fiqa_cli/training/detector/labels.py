@@ -1,14 +1,20 @@
 """Pseudo labels: what the teacher detector finds in each photo and in its mirror image."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
-from fiqa_cli.training.detector.photos import photo_names, read_photo
+from fiqa_cli.errors import FiqaError
+from fiqa_cli.faces.detector import load_model
+from fiqa_cli.methods.device import cores
+from fiqa_cli.training.detector.photos import LONGEST, photo_names, read_photo
+from fiqa_cli.training.reporting import Advance, on_preparation, silent
 
 Floats = NDArray[np.float32]
 
@@ -41,11 +47,10 @@ Detect = Callable[[NDArray[np.uint8]], Faces]
 def detector(model: Path, threshold: float, size: int = 640) -> Detect:
     """Load an ONNX detector through insightface; the result maps a BGR photo to its faces.
 
-    Faces are found at `size × size` (letterboxed) with scores of at least `threshold`.
+    Faces are found at `size × size` (letterboxed) with scores of at least `threshold`. Several
+    threads may call it; each call computes in one. Raises `FiqaError` if it is no such detector.
     """
-    from insightface.model_zoo import get_model
-
-    net = get_model(str(model), providers=["CPUExecutionProvider"])
+    net = load_model(model)
     net.prepare(-1, input_size=(size, size), det_thresh=threshold)
 
     def detect(photo: NDArray[np.uint8]) -> Faces:
@@ -134,18 +139,38 @@ def load_labels(path: Path) -> dict[str, Faces]:
     return {name: Faces(*row) for name, *row in zip(names, *columns, strict=True)}
 
 
-def label_folder(
-    folder: Path, names: Iterable[str], teacher: Path, threshold: float
-) -> dict[str, Faces]:
-    """Label the named photos of `folder` with the teacher's faces scored above `threshold`."""
-    from rich.console import Console
-    from rich.progress import track
+LEAST_LABEL = 0.15
+"""Teacher's score from which a box is stored."""
 
+
+def label_photos(
+    folder: Path,
+    names: Sequence[str],
+    teacher: Path,
+    threshold: float = LEAST_LABEL,
+    advance: Advance = silent,
+) -> dict[str, Faces]:
+    """The teacher's faces scored above `threshold` in the named photos of `folder`, as trained on.
+
+    Boxes and landmarks are in pixels of the photo reduced to `LONGEST`. Photos that cannot be
+    decoded are left out.
+    """
     detect = detector(teacher, threshold)
-    return {
-        name: label_photo(read_photo(folder / name), detect)
-        for name in track(list(names), "labelling", console=Console(stderr=True))
-    }
+
+    def label(name: str) -> Faces | None:
+        try:
+            photo = read_photo(folder / name, LONGEST)
+        except FiqaError:
+            return None
+        return label_photo(photo, detect)
+
+    labels = {}
+    with ThreadPoolExecutor(cores()) as pool:
+        for done, faces in enumerate(pool.map(label, names), 1):
+            if faces is not None:
+                labels[names[done - 1]] = faces
+            advance("labelling", done, len(names))
+    return labels
 
 
 def main() -> None:
@@ -154,11 +179,11 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
     parser.add_argument("--teacher", type=Path, required=True, help="teacher detector, ONNX")
     parser.add_argument("--labels", type=Path, required=True, help="labels to write, .npz")
-    parser.add_argument("--threshold", type=float, default=0.15, help="least teacher score")
+    parser.add_argument("--threshold", type=float, default=LEAST_LABEL, help="least teacher score")
     options = parser.parse_args()
-    labels = label_folder(
-        options.photos, photo_names(options.photos), options.teacher, options.threshold
-    )
+    names = photo_names(options.photos)
+    with on_preparation(Console(stderr=True)) as advance:
+        labels = label_photos(options.photos, names, options.teacher, options.threshold, advance)
     options.labels.parent.mkdir(parents=True, exist_ok=True)
     save_labels(options.labels, labels)
 

@@ -100,8 +100,9 @@ def imitation_loss(own: Tensor, teacher: Tensor, targets: list[Target], stride: 
     spread, mean = torch.std_mean(teacher, (0, 2, 3), keepdim=True)
     error = (own - (teacher - mean) / spread.clamp(min=1e-3)).square().mean(1)
     count, height, width = error.shape
-    x, y = torch.arange(width) * stride, torch.arange(height)[:, None] * stride
-    face = torch.zeros(count, height, width, dtype=torch.bool)
+    x, y = (torch.arange(extent, device=own.device) * stride for extent in (width, height))
+    y = y[:, None]
+    face = torch.zeros(count, height, width, dtype=torch.bool, device=own.device)
     for canvas, target in enumerate(targets):
         for left, top, right, bottom in target.boxes.tolist():
             face[canvas] |= (x > left) & (x < right) & (y > top) & (y < bottom)

@@ -2,13 +2,17 @@
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
+from rich.console import Console
 
+from fiqa_cli.methods.device import cores
 from fiqa_cli.training.detector.evaluate import SURE, WEAK, match_boxes, package_model
 from fiqa_cli.training.detector.labels import Faces, detector, load_labels
-from fiqa_cli.training.detector.photos import photo_names, read_photo, split_photos
+from fiqa_cli.training.detector.photos import LONGEST, photo_names, read_photo, split_photos
+from fiqa_cli.training.reporting import Advance, on_preparation, silent
 
 SUSPECT = 0.35
 """Score from which a box without a face is a failure, before it becomes a false alarm."""
@@ -26,11 +30,27 @@ def fails(truth: Faces, found: Faces) -> bool:
     return missed > 0 or len(found) > len(match_boxes(doubtful, found))
 
 
+def failures(
+    folder: Path,
+    names: Sequence[str],
+    labels: Mapping[str, Faces],
+    student: Path,
+    advance: Advance = silent,
+) -> list[str]:
+    """Those of the photos `names` of `folder` on which the detector `student`, ONNX, fails."""
+    detect = detector(student, SUSPECT)
+    failed = []
+    with ThreadPoolExecutor(cores()) as pool:
+        found = pool.map(lambda name: detect(read_photo(folder / name, LONGEST)), names)
+        for done, (name, faces) in enumerate(zip(names, found, strict=True), 1):
+            if fails(labels[name], faces):
+                failed.append(name)
+            advance("mining", done, len(names))
+    return failed
+
+
 def main() -> None:
     """Write the names of the failures, one a line."""
-    from rich.console import Console
-    from rich.progress import track
-
     parser = argparse.ArgumentParser(
         description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -40,16 +60,12 @@ def main() -> None:
     parser.add_argument("--hard", type=Path, required=True, help="list to write")
     options = parser.parse_args()
     labels = load_labels(options.labels)
-    find_faces = detector(package_model(options.student), SUSPECT)
     names = split_photos(photo_names(options.photos)).training
-    failed = np.array(
-        [
-            fails(labels[name], find_faces(read_photo(options.photos / name)))
-            for name in track(names, "mining", console=Console(stderr=True))
-        ]
-    )
-    print(f"{failed.sum()} of {len(names)} photos", file=sys.stderr)
-    options.hard.write_text("".join(f"{names[i]}\n" for i in np.flatnonzero(failed)))
+    student = package_model(options.student)
+    with on_preparation(Console(stderr=True)) as advance:
+        failed = failures(options.photos, names, labels, student, advance)
+    print(f"{len(failed)} of {len(names)} photos", file=sys.stderr)
+    options.hard.write_text("".join(f"{name}\n" for name in failed))
 
 
 if __name__ == "__main__":

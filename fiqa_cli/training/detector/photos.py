@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from fiqa_cli.errors import FiqaError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+LONGEST = 640
+"""Longest side in pixels of a photo for training: canvases are no larger."""
 
 
 class Split(NamedTuple):
@@ -22,13 +24,14 @@ class Split(NamedTuple):
 
 
 def photo_names(folder: Path) -> list[str]:
-    """Return the sorted file names of the photos directly in `folder`.
+    """Return the sorted names of the photos in `folder` and below, relative to it.
 
     Raises `FiqaError` if there is none.
     """
-    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    found = (p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    names = sorted(path.as_posix() for path in found)
     if not names:
-        raise FiqaError(f"no .jpg or .png photo in {folder}: unpack photos.tar there")
+        raise FiqaError(f"there is no .jpg or .png photo in {folder}: name a folder of photos")
     return names
 
 
@@ -50,14 +53,18 @@ def split_photos(
     return Split(sorted(ranked[end:]), sorted(ranked[held_out:end]), sorted(ranked[:held_out]))
 
 
-def read_photo(path: Path) -> NDArray[np.uint8]:
+def read_photo(path: Path, longest: int | None = None) -> NDArray[np.uint8]:
     """Decode a photo to `uint8 [H, W, 3]` BGR, as insightface expects it.
 
-    Raises `FiqaError` if it cannot be decoded.
+    It is reduced if a side is longer than `longest` pixels. Raises `FiqaError` if it cannot be
+    decoded.
     """
     import cv2
 
     photo: NDArray[np.uint8] | None = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if photo is None:
         raise FiqaError(f"cannot decode {path}: remove it from the folder")
-    return photo
+    scale = (longest or max(photo.shape)) / max(photo.shape[:2])
+    if scale >= 1:
+        return photo
+    return np.asarray(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))

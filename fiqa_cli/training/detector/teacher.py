@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.scrfd import STRIDES
 from fiqa_cli.training.detector.assignment import make_anchors
 from fiqa_cli.training.detector.labels import Faces, pairwise_iou
@@ -30,7 +31,10 @@ class Teacher:
     """An SCRFD network with landmarks, run at any size of canvas and any batch."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        """Load the ONNX file `path`; `threads` of each run, 0: one per core."""
+        """Load the ONNX file `path`; `threads` of each run, 0: one per core.
+
+        Raises `FiqaError` if its layers are not named as insightface names them.
+        """
         import onnx
         import onnxruntime
 
@@ -44,6 +48,11 @@ class Teacher:
             for node in model.graph.node
             if len(node.input) > 1 and "stride_cls" in node.input[1] and "weight" in node.input[1]
         ]
+        if len(names) != len(STRIDES):
+            raise FiqaError(
+                f"{path.name} shows no features to imitate: the phases after the third need one of "
+                "insightface's SCRFD detectors as teacher"
+            )
         for output in model.graph.output:
             output.type.tensor_type.ClearField("shape")
         for name in names:

@@ -31,6 +31,11 @@ class TeacherMemory:
         turn, place = divmod(step, self.pool)
         return int(np.random.default_rng([seed, turn, 2]).permutation(self.pool)[place])
 
+    @property
+    def channels(self) -> int:
+        """Of the features, the same at each level."""
+        return int(self.load(0)[0][0].shape[1])
+
     def path(self, index: int) -> Path:
         """The file of batch `index`."""
         return self.folder / f"{index:06d}.npz"
