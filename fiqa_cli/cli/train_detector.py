@@ -53,9 +53,7 @@ def detector(
     ] = None,
     crops: Annotated[
         str | None,
-        option(
-            LEARNING, "Folder of aligned faces to be pasted, for phase 6.", metavar="DIR"
-        ),
+        option(LEARNING, "Folder of aligned faces to be pasted, for phase 6.", metavar="DIR"),
     ] = None,
     steps: Annotated[
         int | None,
