@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from fiqa_cli.cli.train_calibrate import calibrate
 from fiqa_cli.cli.train_detector import detector
 from fiqa_cli.cli.train_options import (
     LABELS,
@@ -287,3 +288,4 @@ def diffusion(
 
 
 app.command()(detector)
+app.command()(calibrate)

@@ -1,5 +1,6 @@
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from cli.command import fiqa
 from fiqa_cli.cli.train import app
 from fiqa_cli.methods.precision import Precision
+from fiqa_cli.training.calibration import Scale
 from fiqa_cli.training.detector.recipe import DetectorRecipe
 from fiqa_cli.training.diffusion import DiffusionRecipe
 from fiqa_cli.training.distill_recipe import DistillRecipe, Head, Loss
@@ -103,6 +105,8 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe(name: str) -> None:
         ("train detector --teacher scrfd-n -o x", "nothing to train on: name a folder of photos"),
         ("train detector absent --teacher scrfd-n -o x", "no .jpg or .png photo in absent"),
         ("train detector . --teacher fr-n -o x", "fr-n is no detector"),
+        ("train calibrate x a --recogniser fr-n --fnmr 0.4 --times 2", "exclude each other"),
+        ("train calibrate x a --recogniser fr-n", "there is no model x"),
         ("train detector . --teacher scrfd-n --phases 6 -o x", "name their folder with --crops"),
         ("train recogniser absent --recogniser fr-n -o x", "no folder, tar shard or list absent"),
     ],
@@ -145,3 +149,39 @@ def test_options_reach_the_recipe_of_a_detector(
         seed=3,
     )
     assert calls == [(recipe, Path("out"), 9, [])]
+
+
+def test_a_scale_is_told_and_written_into_the_card(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def record(model: Path, data: object, recogniser: str, device: object, **options: Any) -> Any:
+        calls.append({"model": model, "data": data, "recogniser": recogniser, **options})
+        return SimpleNamespace(scale=Scale(2.0, -0.5))
+
+    monkeypatch.setattr("fiqa_cli.training.scaling.calibrate", record)
+    monkeypatch.setattr("fiqa_cli.training.scale_card.scale_section", lambda found: "## Scale\n")
+    card = tmp_path / "README.md"
+    card.write_text("# mine\n")
+    line = f"calibrate {tmp_path} a b.tar --recogniser fr-n --held-out 4 --times 3 --device cpu -q"
+    dry = CliRunner().invoke(app, [*line.split(), "--dry-run"])
+    assert (dry.exit_code, dry.stdout, card.read_text()) == (0, "## Scale\n", "# mine\n")
+    assert "nothing was changed: 2 * quality + -0.5" in dry.stderr
+    assert CliRunner().invoke(app, line.split()).exit_code == 0
+    assert card.read_text() == "# mine\n\n## Scale\n"
+    assert [call["write"] for call in calls] == [False, True]
+    assert calls[1] | {"write": None, "advance": None} == {
+        "model": tmp_path,
+        "data": [Path("a"), Path("b.tar")],
+        "recogniser": "fr-n",
+        "fnmr": None,
+        "times": 3.0,
+        "fmr": 1e-3,
+        "top": 0.99,
+        "held_out": 4,
+        "copies": 2,
+        "seed": 1,
+        "write": None,
+        "advance": None,
+    }
