@@ -6,7 +6,8 @@ CROPS is a folder of aligned 112x112 crops. Both sides are whole processes, star
 the same files with the same weights, and write a CSV. The reference is what FIQA repositories
 ship: eager fp32, a DataLoader without workers, PIL resize, ToTensor, Normalize, batches of 128.
 They take turns, so that a change in the machine's load meets both. Prints crops per second, the
-ratio of the median times, and Spearman's rank correlation of the qualities.
+ratio of the median times, and Spearman's rank correlation of the qualities; in fp32 and in the
+precision that is the device's own.
 """
 
 import argparse
@@ -79,17 +80,21 @@ def main() -> None:
 
     from scipy.stats import spearmanr
 
+    from fiqa_cli.methods.device import find_device
+    from fiqa_cli.methods.precision import Precision, find_precision
+
     with tempfile.TemporaryDirectory() as folder:
         listing = listed(options.crops, options.count, Path(folder))
-        reports = {name: Path(folder) / f"{name}.csv" for name in ("reference", "auto", "fp32")}
+        precisions = sorted({"fp32", find_precision(Precision.AUTO, find_device())})
+        reports = {name: Path(folder) / f"{name}.csv" for name in ("reference", *precisions)}
         commands = {
             "reference": [sys.executable, __file__, "--reference", str(listing), options.model],
-            **{name: scoring(listing, options.model, name) for name in ("auto", "fp32")},
+            **{name: scoring(listing, options.model, name) for name in precisions},
         }
         times = timed({k: [*v, "-o", str(reports[k])] for k, v in commands.items()}, options.rounds)
         plain = qualities(reports["reference"])
         correlation = {
-            name: spearmanr(qualities(reports[name]), plain).statistic for name in ("auto", "fp32")
+            name: spearmanr(qualities(reports[name]), plain).statistic for name in precisions
         }
     base = statistics.median(times["reference"])
     print(f"{options.count} crops, {options.model}, median of {options.rounds} rounds in turn")

@@ -34,21 +34,39 @@ def flow(
     `workers` threads read, decode and (through `prepare`) detect and align ahead, never further
     than two batches, so memory does not grow with the number of images. `finish` gets the
     prospects of many images at once, with about `batch_size` crops among them, and gives a result
-    for each; none waits for an image that is long in coming. `inspect` sees every prospect, in
-    order, before that.
+    for each; none waits for an image that is long in coming. It runs on a thread of its own, one
+    batch at a time, while the results of the last are taken and the next batch gathers. `inspect`
+    sees every prospect, in order, before that.
     """
     waiting: list[Prospect] = []
     crops = 0
+    finishing: Future[list[Result]] | None = None
+    pool = ThreadPoolExecutor(1, "finish")
     ahead = 2 * batch_size + workers
-    for prospects in _prepared(entries, prepare, workers, ahead, unordered):
-        for prospect in prospects:
-            inspect(prospect)
-            crops += prospect.crop is not None
-        waiting += prospects
-        # An empty list says that nothing is coming at the moment.
-        if is_due(crops, batch_size) or not prospects:
-            yield from finish(waiting)
-            waiting, crops = [], 0
+    try:
+        for prospects in _prepared(entries, prepare, workers, ahead, unordered):
+            for prospect in prospects:
+                inspect(prospect)
+                crops += prospect.crop is not None
+            waiting += prospects
+            # An empty list says that nothing is coming at the moment.
+            due = bool(waiting) and (is_due(crops, batch_size) or not prospects)
+            if finishing is not None and (due or finishing.done()):
+                done, finishing = finishing.result(), None
+                yield from done
+            if due:
+                finishing = pool.submit(list, finish(waiting))
+                waiting, crops = [], 0
+    except GeneratorExit:
+        raise
+    except BaseException:
+        if finishing is not None:  # what was begun before it is kept
+            yield from finishing.result()
+        raise
+    finally:
+        pool.shutdown(wait=False)
+    if finishing is not None:
+        yield from finishing.result()
     yield from finish(waiting)
 
 

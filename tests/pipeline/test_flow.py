@@ -118,6 +118,41 @@ def test_a_slow_producer_does_not_hold_back_what_is_done() -> None:
     assert next(rows).path == "b-1-0"
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_what_is_being_scored_when_a_run_breaks_off_is_kept(error: type[BaseException]) -> None:
+    method = Brightness(batch_size=2)
+
+    def finish(prospects: list[Prospect]) -> Iterator[Row]:
+        time.sleep(0.2)
+        yield from scoring.score(prospects, method)
+
+    def entries() -> Iterator[Entry]:
+        yield from (Entry(f"{number}-1-0") for number in range(3))
+        time.sleep(0.1)
+        raise error
+
+    rows = flow(entries(), prepare, finish, method.batch_size, workers=1)
+    assert [next(rows).path, next(rows).path] == ["0-1-0", "1-1-0"]
+    with pytest.raises(error):
+        next(rows)
+
+
+def test_the_next_batch_gathers_while_one_is_scored() -> None:
+    method = Brightness(batch_size=2)
+    gathered = threading.Event()
+
+    def finish(prospects: list[Prospect]) -> Iterator[Row]:
+        assert gathered.wait(10)
+        yield from scoring.score(prospects, method)
+
+    def inspect(prospect: Prospect) -> None:
+        if prospect.row.path == "3-1-0":
+            gathered.set()
+
+    entries = [Entry(f"{number}-1-0") for number in range(6)]
+    assert len(list(flow(entries, prepare, finish, 2, 1, inspect))) == 6
+
+
 @pytest.mark.parametrize("unordered", [False, True])
 def test_reading_never_runs_far_ahead(unordered: bool) -> None:
     taken = []
