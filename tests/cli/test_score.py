@@ -120,6 +120,16 @@ def test_pipes(crops: Path) -> None:
     assert sorted(done.stdout.split(b"\0")[:-1]) == names
 
 
+def test_unordered_rows_are_the_same(crops: Path) -> None:
+    done = [
+        fiqa("score", str(crops), "--aligned", "-q", "-m", "sharpness", *more).stdout
+        for more in ((), ("--unordered",))
+    ]
+    ordered, unordered = (sorted(row["path"] + row["quality"] for row in rows(d)) for d in done)
+    assert len(ordered) == 12
+    assert unordered == ordered
+
+
 def test_a_reader_that_leaves_early_is_no_error(crops: Path) -> None:
     line = "yes 0.png | fiqa score --aligned -q - 2>errors | head -n 2; echo ${PIPESTATUS[1]}"
     done = shell(line, crops)
