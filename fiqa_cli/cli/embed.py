@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.console import note
 from fiqa_cli.cli.options import (
     RECOGNISER,
@@ -59,6 +60,7 @@ def embed(
             "--recogniser",
             "-r",
             rich_help_panel=RECOGNISER,
+            autocompletion=models_of("recogniser"),
             help="A recogniser of 'fiqa models list', or a weights file, ONNX included.",
         ),
     ] = "fr-n",

@@ -69,6 +69,12 @@ def filter_(
     Nothing is overwritten, and 'fiqa undo DIR' takes it back. Given again, the command goes on
     where it was cut short. Links are relative where the paths are.
     Images in tar files, .rec, .bin, Parquet, videos or behind URLs can be copied only.
+
+    Examples:
+
+    fiqa filter scores.parquet --min 0.5 --copy-to good
+
+    fiqa score images | fiqa filter --keep 0.8 --paths -0 | xargs -0 ls
     """
     from fiqa_cli.records.best import Best
     from fiqa_cli.records.criteria import Criteria

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.console import console, note, on_terminal
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ app = typer.Typer(
     epilog="The built-in models (-n) are for non-commercial research only.",
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A model of 'fiqa models list'.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A model of 'fiqa models list'.", autocompletion=models_of()
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _COLUMNS = ("name", "kind", "state", "size", "licence", "paper")
@@ -31,7 +37,14 @@ _COLUMNS = ("name", "kind", "state", "size", "licence", "paper")
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List every model, where it is and under which licence; a table or, in a pipe, TSV."""
+    """List every model, where it is and under which licence; a table or, in a pipe, TSV.
+
+    Examples:
+
+    fiqa models list
+
+    fiqa models list --json | jq '.[] | select(.state == "built-in").name'
+    """
     from fiqa_cli.zoo.registry import models
     from fiqa_cli.zoo.store import place
 
@@ -53,7 +66,12 @@ def list_models(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show what is known of one model: files, hashes, licence, paper, preprocessing."""
+    """Show what is known of one model: files, hashes, licence, paper, preprocessing.
+
+    Example:
+
+    fiqa models show ediffiqa-m
+    """
     from fiqa_cli.zoo.registry import find
     from fiqa_cli.zoo.store import how_to_get, place
 
@@ -74,7 +92,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def pull(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models to download.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Models to download.", autocompletion=models_of()),
+    ],
     format: Annotated[
         str | None,
         typer.Option(help="torch or onnx; by default the file whose sha256 is published."),
@@ -95,6 +116,12 @@ def pull(
     """Download models and verify their sha256; continues what an earlier pull has begun.
 
     Prints where they are. A proxy is taken from HTTPS_PROXY.
+
+    Examples:
+
+    fiqa models pull ediffiqa-m
+
+    fiqa models pull ediffiqa-t buffalo_l --mirror https://models.example.org/faces
     """
     from fiqa_cli.zoo.pull import pull as pull_model
     from fiqa_cli.zoo.registry import find
@@ -117,11 +144,21 @@ def pull(
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all that are here.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME...]", help="Default: all that are here.", autocompletion=models_of()
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hash the files of models anew; exit code 1 if one is damaged or missing."""
+    """Hash the files of models anew; exit code 1 if one is damaged or missing.
+
+    Examples:
+
+    fiqa models verify
+
+    fiqa models verify ediffiqa-n --json
+    """
     from fiqa_cli.zoo.registry import find, models
     from fiqa_cli.zoo.store import place
     from fiqa_cli.zoo.store import verify as verify_model
@@ -143,11 +180,18 @@ def verify(
 @app.command("import")
 def import_weights(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights, or the zip of a pack.")],
-    name: Annotated[str, typer.Option("--as", metavar="NAME", help="The model it is.")],
+    name: Annotated[
+        str,
+        typer.Option("--as", metavar="NAME", help="The model it is.", autocompletion=models_of()),
+    ],
 ) -> None:
     """Copy a weights file that you have into the cache, after checking that it is that model.
 
     Takes a state dict (.pth, pytorch_model.bin), safetensors, ONNX, or the zip of a pack.
+
+    Example:
+
+    fiqa models import pytorch_model.bin --as diffiqa-r
     """
     from fiqa_cli.zoo.importing import import_file
     from fiqa_cli.zoo.registry import find
@@ -162,6 +206,7 @@ def export(
         typer.Argument(
             metavar="NAME",
             help="A model of 'fiqa models list', a weights file, or a trained folder.",
+            autocompletion=models_of("quality", "recogniser"),
         ),
     ],
     onnx: Annotated[Path, typer.Option("--onnx", metavar="FILE", help="The file to write.")],
@@ -179,6 +224,12 @@ def export(
 
     The input is float32 [N, 3, 112, 112] with any N, the output "quality" or "embedding"; opset
     13. Licence, preprocessing and the sha256 of the weights are in the file's metadata.
+
+    Examples:
+
+    fiqa models export ediffiqa-n --onnx ediffiqa-n.onnx
+
+    fiqa models export ./my-model --onnx my-model.onnx --check crops
     """
     from fiqa_cli.pipeline.onnx_export import export_model
 
@@ -191,10 +242,20 @@ def export(
 @app.command()
 def where(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Default: the cache folder itself.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Default: the cache folder itself.",
+            autocompletion=models_of(),
+        ),
     ] = None,
 ) -> None:
-    """Print where a model is, or the cache folder."""
+    """Print where a model is, or the cache folder.
+
+    Example:
+
+    du -sh "$(fiqa models where)"
+    """
     from fiqa_cli.zoo.cache import cache_folder
     from fiqa_cli.zoo.registry import find
     from fiqa_cli.zoo.store import locate

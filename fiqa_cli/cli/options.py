@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fiqa_cli.cli.completion import models_of
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
@@ -63,6 +64,7 @@ Detector = Annotated[
     str,
     typer.Option(
         envvar="FIQA_DETECTOR",
+        autocompletion=models_of("detector"),
         rich_help_panel=FACES,
         help="A detector of 'fiqa models list', or the folder of an insightface package.",
     ),

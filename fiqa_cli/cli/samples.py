@@ -18,6 +18,10 @@ def samples(
 
     The copies are blurred, small, noisy and dark in four grades each, 1 mild and 4 strong. The
     paths go to stdout, one a line, as 'fiqa score -' reads them.
+
+    Example:
+
+    fiqa samples photos | fiqa score -
     """
     from fiqa_cli.samples import write_samples
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.console import note
 from fiqa_cli.cli.options import (
     MACHINE,
@@ -50,6 +51,7 @@ def score(
             "--model",
             "-m",
             envvar="FIQA_MODEL",
+            autocompletion=models_of("quality"),
             help="A quality model of 'fiqa models list', or a weights file.",
         ),
     ] = "ediffiqa-n",
@@ -66,6 +68,7 @@ def score(
         str | None,
         typer.Option(
             rich_help_panel=RECOGNISER,
+            autocompletion=models_of("recogniser"),
             help="A recogniser of 'fiqa models list', or a weights file: for DifFIQA, FaceQAN and "
             "embedding-norm.",
             show_default="the model's own",

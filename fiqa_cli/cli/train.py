@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.train_calibrate import calibrate
 from fiqa_cli.cli.train_detector import detector
 from fiqa_cli.cli.train_options import (
@@ -101,6 +102,7 @@ def distill(
             NETWORK,
             "Where training begins: a recogniser or quality model of 'fiqa models list', or "
             "a file.",
+            autocompletion=models_of("recogniser", "quality"),
         ),
     ] = None,
     recogniser: Annotated[
@@ -109,6 +111,7 @@ def distill(
             NETWORK,
             "The frozen recogniser whose embeddings are kept; raw:FILE.onnx tells the pixels.",
             "the backbone as it was",
+            autocompletion=models_of("recogniser"),
         ),
     ] = None,
     head: Annotated[
@@ -180,6 +183,7 @@ def recogniser(
         option(
             NETWORK,
             "The teacher: of 'fiqa models list' or a file; raw:FILE.onnx tells the pixels.",
+            autocompletion=models_of("recogniser"),
         ),
     ] = None,
     backbone: Annotated[

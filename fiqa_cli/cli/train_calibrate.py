@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.console import console, note
 from fiqa_cli.cli.train_options import Device, Quiet
 
@@ -31,6 +32,7 @@ def calibrate(
         typer.Option(
             help="Whose misses count: of 'fiqa models list' or a file; raw:FILE.onnx tells the "
             "pixels.",
+            autocompletion=models_of("recogniser"),
         ),
     ],
     held_out: Annotated[

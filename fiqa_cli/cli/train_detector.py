@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.console import console, note
 from fiqa_cli.cli.train_options import (
     LABELS,
@@ -37,6 +38,7 @@ def detector(
             LABELS,
             "Finds the faces to learn: a detector of 'fiqa models list', the folder of an "
             "insightface package, or an ONNX file.",
+            autocompletion=models_of("detector"),
         ),
     ] = None,
     phases: Annotated[
