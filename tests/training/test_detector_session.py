@@ -200,7 +200,7 @@ def test_all_seven_phases_with_a_teachers_features_failures_and_pasted_faces(
         tmp_path / "photos",
         teacher=str(bright),
         phases=7,
-        steps=14,
+        steps=7,
         crops=str(tmp_path / "crops"),
     )
     file = train_detector(all_phases, tmp_path / "out", CPU)
