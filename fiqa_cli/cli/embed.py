@@ -29,10 +29,19 @@ from fiqa_cli.cli.options import (
     Preprocessing,
     Quiet,
     Resume,
+    Shard,
     Unordered,
     Workers,
 )
-from fiqa_cli.cli.run import SOME_FAILED, held, list_images, recorded, while_there
+from fiqa_cli.cli.run import (
+    SOME_FAILED,
+    held,
+    list_images,
+    recorded,
+    shard_of,
+    skip_if_done,
+    while_there,
+)
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
@@ -88,6 +97,7 @@ def embed(
     workers: Workers = None,
     decode_timeout: DecodeTimeout = 10.0,
     decode_memory: DecodeMemory = 2.0,
+    shard: Shard = None,
 ) -> None:
     """Embed faces with a recogniser, to compare them or to evaluate a quality.
 
@@ -113,6 +123,9 @@ def embed(
     from fiqa_cli.records.embedding_writers import embedding_format
     from fiqa_cli.records.journal import cut_journal
 
+    part = shard_of(shard, output)
+    if part:
+        output = part.name(output)
     format = embedding_format(output)
     options = EmbedOptions(
         recogniser=recogniser,
@@ -132,14 +145,20 @@ def embed(
         decode_timeout=decode_timeout,
         decode_memory=decode_memory,
     )
-    images = list_images(inputs, null, every, offline)
+    images = list_images(inputs, null, every, offline, part)
     embedder = DatasetEmbedder(options, warn=note)
     manifest = embedder.manifest()
     tally = Tally()
+    if part:
+        manifest.options["shard"] = str(part)
+        if resume:
+            skip_if_done(manifest, output)
     with held(output, format):
         left = Resumption(images.entries)
         if resume:
-            left = take_up(output, format, embedder, images.entries, tally, embedding_records)
+            left = take_up(
+                output, format, embedder, manifest, images.entries, tally, embedding_records
+            )
             manifest.started = left.started or manifest.started
         before = tally.images
         begun = time.monotonic()
@@ -151,7 +170,7 @@ def embed(
                 found = watch(found, tally, images.count, "embedding")
             with (
                 cut_journal(output, format, left.kept),
-                recorded(manifest, tally, output),
+                recorded(manifest, tally, output, lambda: tally.barren),
                 open_journalled_embeddings(
                     output, embedder.name, embedder.sha256, left.kept
                 ) as writer,

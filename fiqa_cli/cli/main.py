@@ -17,6 +17,7 @@ from fiqa_cli.cli import (
     embed,
     evaluate,
     filter,
+    merge,
     models,
     report,
     samples,
@@ -55,6 +56,7 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("embed")(embed.embed)
 app.command("filter")(filter.filter_)
+app.command("merge")(merge.merge)
 app.command("undo")(undo.undo)
 app.command("threshold")(threshold.threshold)
 app.command("report")(report.report)

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,15 @@ from fiqa_cli.methods.precision import Precision
 from fiqa_cli.zoo.preprocessing import Pixels
 
 FACES, RECOGNISER, MACHINE, REPORT = "Faces", "Recogniser", "Machine", "Report"
+MACHINES = "Several machines"
+
+
+class Engine(StrEnum):
+    """What carries a run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 
 def milliseconds(text: str | float) -> int:
@@ -182,6 +192,15 @@ Resume = Annotated[
         "--resume",
         rich_help_panel=REPORT,
         help="Go on with the FILE of -o where the same command was interrupted.",
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        rich_help_panel=MACHINES,
+        help="Take the I-th of N parts of the images, I from 1; {shard} in the FILE of -o tells "
+        "which. 'fiqa merge' joins the files.",
     ),
 ]
 Quiet = Annotated[

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import typer
+
+from fiqa_cli.cli.console import note
 from fiqa_cli.errors import FiqaError
 
 if TYPE_CHECKING:
+    from fiqa_cli.pipeline.shard import Shard
     from fiqa_cli.pipeline.tally import Tally
     from fiqa_cli.records.manifest import Manifest
     from fiqa_cli.sources.listing import Entry
@@ -30,13 +34,17 @@ class Images:
 
     entries: "Iterator[Entry]"
     count: Callable[[], int | None]
-    """Counts them, by listing a second time; `None` where that would take long."""
+    """Counts them, by listing a second time; `None` where that would take long, or is a shard."""
 
 
 def list_images(
-    inputs: list[str], null: bool, every: int | None = None, offline: bool = False
+    inputs: list[str],
+    null: bool,
+    every: int | None = None,
+    offline: bool = False,
+    shard: "Shard | None" = None,
 ) -> Images:
-    """List what `inputs` name: see `expand`, whose FiqaError it raises."""
+    """List what `inputs` name, or the `shard` of it: see `expand`, whose FiqaError it raises."""
     from fiqa_cli.sources.listing import count, expand
     from fiqa_cli.zoo.download import is_offline
 
@@ -44,14 +52,46 @@ def list_images(
     # Python's own must not be held at exit.
     stdin = open(0, "rb", closefd=False) if "-" in inputs else None  # noqa: SIM115
     entries = expand(inputs, null, stdin, every=every, offline=offline or is_offline())
+    if shard:
+        return Images(shard.of(entries), lambda: None)
     return Images(entries, lambda: count(inputs, null, every=every))
 
 
+def shard_of(text: str | None, output: Path | None) -> "Shard | None":
+    """The shard that `--shard` names.
+
+    Raises FiqaError if it names none, and for an output that is named after a shard without one.
+    """
+    from fiqa_cli.pipeline.shard import PLACE, Shard
+
+    if text is not None:
+        return Shard.parse(text)
+    if output and PLACE in output.name:
+        raise FiqaError(f"{output} is named after a shard: say which one, with --shard 1/16")
+    return None
+
+
+def skip_if_done(manifest: "Manifest", output: Path) -> None:
+    """End the command as it ended before if `output` is that of a whole run as in `manifest`.
+
+    Nothing is read of it, and no image is listed.
+    """
+    from fiqa_cli.records.manifest import difference, read_manifest
+
+    before = read_manifest(output)
+    if before and before.is_done(output) and not difference(before, manifest):
+        note(f"{output} is done: nothing to do")
+        raise typer.Exit(SOME_FAILED if before.failed else 0)
+
+
 @contextmanager
-def recorded(manifest: "Manifest", tally: "Tally", output: Path | None) -> Iterator[None]:
+def recorded(
+    manifest: "Manifest", tally: "Tally", output: Path | None, failed: Callable[[], int]
+) -> Iterator[None]:
     """Keep `manifest` beside `output` while a run lasts, and with the counts of `tally` after it.
 
-    A run that is cut short leaves one without a time of ending. Without `output` there is none.
+    So it does with the number of images that `failed`. A run that is cut short leaves a manifest
+    without a time of ending. Without `output` there is none.
     """
     from fiqa_cli.records.manifest import write_manifest
 
@@ -68,6 +108,7 @@ def recorded(manifest: "Manifest", tally: "Tally", output: Path | None) -> Itera
             write_manifest(output, manifest)
         raise
     manifest.finish(tally.statuses)
+    manifest.failed, manifest.size = failed(), output.stat().st_size
     write_manifest(output, manifest)
 
 

@@ -9,6 +9,7 @@ from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.console import note
 from fiqa_cli.cli.options import (
     MACHINE,
+    MACHINES,
     RECOGNISER,
     REPORT,
     Aligned,
@@ -20,6 +21,7 @@ from fiqa_cli.cli.options import (
     DetSize,
     DetThreshold,
     Device,
+    Engine,
     Every,
     Faces,
     Format,
@@ -31,10 +33,19 @@ from fiqa_cli.cli.options import (
     Preprocessing,
     Quiet,
     Resume,
+    Shard,
     Unordered,
     Workers,
 )
-from fiqa_cli.cli.run import SOME_FAILED, held, list_images, recorded, while_there
+from fiqa_cli.cli.run import (
+    SOME_FAILED,
+    held,
+    list_images,
+    recorded,
+    shard_of,
+    skip_if_done,
+    while_there,
+)
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.choice import FaceChoice
 from fiqa_cli.methods.precision import Precision
@@ -166,6 +177,44 @@ def score(
     workers: Workers = None,
     decode_timeout: DecodeTimeout = 10.0,
     decode_memory: DecodeMemory = 2.0,
+    shard: Shard = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            rich_help_panel=MACHINES,
+            help="Score in this process, or on a cluster by Ray Data (pip install 'fiqa[ray]').",
+        ),
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|local|HOST:PORT",
+            rich_help_panel=MACHINES,
+            help="Of Ray's head; auto is the cluster that this machine belongs to, local one that "
+            "lives as long as the command.",
+            show_default="as Ray chooses: RAY_ADDRESS, else auto, else local",
+        ),
+    ] = None,
+    pool: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=MACHINES,
+            help="Ray: at most so many actors, each with a model of its own.",
+            show_default="as many as there is room for",
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="GPUS",
+            rich_help_panel=MACHINES,
+            help="Ray: what each actor reserves, beside a core for each of its --workers (4); "
+            "0.5 for two on a GPU.",
+            show_default="1 where the cluster has GPUs and --device lets it, else 0",
+        ),
+    ] = None,
 ) -> None:
     """Score how useful each face will be to a recogniser; higher is better.
 
@@ -180,18 +229,28 @@ def score(
     fiqa score dataset -o scores.parquet --resume
 
     fiqa score shards/ s3://bucket/more/ clip.mp4 --every 1s -o scores.csv
+
+    fiqa score dataset --shard 3/16 -o scores-{shard}.parquet --resume
+
+    fiqa score dataset --engine ray --address auto -o scores.parquet
     """
     if not inputs:
         raise FiqaError("nothing to score: name images or folders, or - for paths on stdin")
     if resume and output is None:
         raise FiqaError("--resume goes on with a file: name it with -o")
+    if engine is not Engine.RAY and (address or pool or gpus_per_worker is not None):
+        raise FiqaError("--address, --pool and --gpus-per-worker are for --engine ray")
     from fiqa_cli.cli.progress import summarise, watch
+    from fiqa_cli.pipeline.cluster import Cluster, ClusterScorer
     from fiqa_cli.pipeline.resumption import Resumption, take_up
     from fiqa_cli.pipeline.scorer import ScoreOptions, Scorer
     from fiqa_cli.pipeline.tally import Tally
     from fiqa_cli.records.formats import output_format
     from fiqa_cli.records.journal import cut_journal, open_journalled
 
+    part = shard_of(shard, output)
+    if part and output:
+        output = part.name(output)
     chosen = output_format(output, format)
     options = ScoreOptions(
         model=model,
@@ -223,14 +282,22 @@ def score(
             compile=compile,
         ),
     )
-    images = list_images(inputs, null, every, offline)
-    scorer = Scorer(options, warn=note)
+    images = list_images(inputs, null, every, offline, part)
+    scorer: Scorer | ClusterScorer
+    if engine is Engine.RAY:
+        scorer = ClusterScorer(options, Cluster(address, pool, gpus_per_worker), warn=note)
+    else:
+        scorer = Scorer(options, warn=note)
     manifest = scorer.manifest()
     tally = Tally()
+    if part:
+        manifest.options["shard"] = str(part)
+        if resume and output is not None:
+            skip_if_done(manifest, output)
     with held(output, chosen):
         left = Resumption(images.entries)
         if resume and output is not None:
-            left = take_up(output, chosen, scorer, images.entries, tally)
+            left = take_up(output, chosen, scorer, manifest, images.entries, tally)
             manifest.started = left.started or manifest.started
         before = tally.images
         begun = time.monotonic()
@@ -242,7 +309,7 @@ def score(
                 rows = watch(rows, tally, images.count, "scoring")
             with (
                 cut_journal(output, chosen, left.kept),
-                recorded(manifest, tally, output),
+                recorded(manifest, tally, output, lambda: tally.failed),
                 open_journalled(output, chosen, scorer.columns, left.kept) as writer,
             ):
                 for row in while_there(rows, output, chosen):

@@ -6,6 +6,8 @@ import torch
 
 from fiqa_cli.errors import FiqaError
 
+CORES = "FIQA_CORES"
+
 
 def find_device(name: str = "auto") -> torch.device:
     """The device called `name`: auto (cuda, else mps, else cpu), cpu, cuda, cuda:1, mps.
@@ -25,7 +27,10 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def cores() -> int:
-    """Cores this process may use, not those of the machine: containers grant fewer."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores this process may use, not those of the machine: containers grant fewer.
+
+    `FIQA_CORES` grants fewer still, where several processes share them.
+    """
+    granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    share = os.environ.get(CORES, "")
+    return max(1, min(granted or 1, int(share))) if share.isdecimal() else granted or 1

@@ -29,7 +29,7 @@ from fiqa_cli.sources.listing import Entry
 
 
 class Run(Protocol):
-    """A `Scorer` or a `DatasetEmbedder`: what must be known of a run to go on with it."""
+    """A scorer or an embedder of a dataset: what must be known of a run to go on with it."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -38,9 +38,6 @@ class Run(Protocol):
     @property
     def batch_size(self) -> int:
         """Crops that are taken at once."""
-
-    def manifest(self) -> Manifest:
-        """How its rows come about."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +58,17 @@ def take_up(
     output: Path,
     format: str,
     run: Run,
+    manifest: Manifest,
     entries: Iterator[Entry],
     tally: Tally,
     read: Callable[[Path], Iterable[list[Record]]] = report_records,
 ) -> Resumption:
     """Find what a `run` that may have been interrupted has left to do of `entries`.
 
-    `entries` is the whole list. Images that are done are not opened; their rows stay as they are
-    and are counted in `tally`. Where there is no file yet, everything is left. `read` gives the
-    rows of a whole file as its journal had them. Raises `FiqaError` for a file of another run, and
-    for a list that does not begin with the images that are done.
+    `manifest` is its own, and `entries` its whole list. Images that are done are not opened; their
+    rows stay as they are and are counted in `tally`. Where there is no file yet, everything is
+    left. `read` gives the rows of a whole file as its journal had them. Raises `FiqaError` for a
+    file of another run, and for a list that does not begin with the images that are done.
     """
     if format not in RESUMABLE:
         raise FiqaError(f"{output}: a {format} file cannot be resumed; write .jsonl instead")

@@ -51,10 +51,18 @@ def embedding_records(output: Path) -> Iterator[list[Record]]:
 
     Raises `FiqaError` if the file is damaged, or does not tell the order of its rows.
     """
-    rows = _npz_rows(output) if embedding_format(output) == "npz" else _parquet_rows(output)
+    rows = embedded_rows(output)
+    while part := [_record(row, embedding) for row, embedding in islice(rows, SLICE)]:
+        yield part
+
+
+def embedded_rows(output: Path) -> "Iterator[Embedded]":
+    """The rows of a whole file of embeddings in the order of its run, each with its embedding.
+
+    Raises `FiqaError` if the file is damaged, or does not tell the order of its rows.
+    """
     try:
-        while part := [_record(row, embedding) for row, embedding in islice(rows, SLICE)]:
-            yield part
+        yield from _npz_rows(output) if embedding_format(output) == "npz" else _parquet_rows(output)
     # Broken files make zip, numpy and Arrow raise nearly anything.
     except Exception as error:
         raise FiqaError(

@@ -75,6 +75,19 @@ def read_embeddings(path: Path) -> Embeddings:
         raise FiqaError(f"{path} is damaged or cut off: {_FOREIGN}") from error
 
 
+def made_by(path: Path) -> tuple[str, str]:
+    """The recogniser that a whole file of `fiqa embed` names, and the sha256 of its weights."""
+    if path.suffix.lower() == ".npz":
+        import numpy as np
+
+        with np.load(path, allow_pickle=False) as arrays:
+            return str(arrays["recogniser"]), str(arrays["sha256"])
+    import pyarrow.parquet as pq
+
+    metadata = _require_schema(pq.read_schema(path))
+    return from_bytes(metadata[RECOGNISER]), from_bytes(metadata[SHA256])
+
+
 class _Foreign(Exception):
     """A whole file that holds something else."""
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,12 +48,20 @@ class Manifest:
     """UTC, ISO 8601."""
     ended: str | None = None
     """`None` if the run never came to its end."""
+    failed: int = 0
+    """Images that failed, or gave no embedding: what the exit code tells."""
+    size: int | None = None
+    """Bytes of the output at the end."""
 
     def finish(self, counts: dict[str, int]) -> None:
         """Note the counts and the time."""
         self.counts = dict(counts)
         # A clock that was set back meanwhile must not end the run before it began.
         self.ended = max(_now(), self.started)
+
+    def is_done(self, output: Path) -> bool:
+        """Whether the run came to its end and `output`, by its size, is what it left."""
+        return self.ended is not None and output.is_file() and output.stat().st_size == self.size
 
 
 def manifest_path(output: Path) -> Path:
@@ -90,14 +99,15 @@ def read_manifest(output: Path) -> Manifest | None:
         raise FiqaError(f"{path} is no manifest of fiqa: remove it or the output") from error
 
 
-def difference(before: Manifest, now: Manifest) -> str | None:
+def difference(before: Manifest, now: Manifest, but: Collection[str] = ()) -> str | None:
     """The first thing that two runs do not share although their rows depend on it, in words.
 
-    How many images are taken at once, and by how many threads, is not such a thing.
+    How many images are taken at once, and by how many threads, is not such a thing; neither are
+    those that `but` names.
     """
     old, new = _origins(before), _origins(now)
     for name in old | new:
-        if old.get(name) != new.get(name):
+        if name not in but and old.get(name) != new.get(name):
             return f"{name} {old.get(name)}, not {new.get(name)}"
     return None
 
