@@ -192,7 +192,7 @@ def score(
             rich_help_panel=MACHINES,
             help="Of Ray's head; auto is the cluster that this machine belongs to, local one that "
             "lives as long as the command.",
-            show_default="as Ray chooses: RAY_ADDRESS, else auto, else local",
+            show_default="RAY_ADDRESS, else local",
         ),
     ] = None,
     pool: Annotated[

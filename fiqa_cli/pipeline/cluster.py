@@ -11,6 +11,7 @@ would rather bring back the one, but waits for ever where the others leave no ro
 import logging
 import os
 import pickle
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +49,7 @@ class Cluster:
 
     address: str | None = None
     """`auto` (the cluster of this machine), `local` (one of its own) or HOST:PORT; by default
-    `RAY_ADDRESS`, else the cluster of this machine, else one of its own."""
+    `RAY_ADDRESS`, else `local`."""
     pool: int | None = None
     """Most workers; by default as many as there is room for."""
     gpus: float | None = None
@@ -259,20 +260,20 @@ def _connect(address: str | None) -> None:
     if ray.is_initialized():
         return
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    own = {"include_dashboard": False, "object_store_memory": _STORE} if address == "local" else {}
     try:
-        if address != "local":
-            try:
-                ray.init(address or "auto", **quiet)
-                return
-            except ConnectionError:
-                if address:
-                    raise
-        ray.init("local", include_dashboard=False, object_store_memory=_STORE, **quiet)
+        _require_listener(address)
+        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise FiqaError(
-            f"no Ray cluster at {address or 'this machine'}: {_first_line(error)}"
-        ) from error
+        raise FiqaError(f"no Ray cluster at {address}: {_essence(error)}") from error
+
+
+def _require_listener(address: str) -> None:
+    """Raise OSError if nothing listens at HOST:PORT; Ray would look for it for many minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @contextmanager
@@ -285,15 +286,17 @@ def _said_plainly() -> Iterator[None]:
     except RayError as error:
         cause: BaseException | None = error
         while cause is not None:
-            if isinstance(cause, FiqaError):
+            # Ray's own error is a FiqaError too, but says a whole traceback.
+            if isinstance(cause, FiqaError) and not isinstance(cause, RayError):
                 raise cause from None
             cause = getattr(cause, "cause", None) or cause.__cause__
-        raise FiqaError(f"Ray: {_first_line(error)}; {_AGAIN}") from error
+        raise FiqaError(f"Ray: {_essence(error)}; {_AGAIN}") from error
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _essence(error: BaseException) -> str:
+    """The line that tells most: the last of a traceback, else the first."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if "ray::" in lines[0] else 0]
 
 
 def _gpus(cluster: Cluster, options: ScoreOptions) -> float:

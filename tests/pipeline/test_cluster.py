@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cli.command import FIQA, fiqa
-from cli.interruption import assert_same_rows
+from cli.interruption import assert_same_rows, here
 from pipeline.ray_cluster import Machines, below, kill, machines, working
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'fiqa[ray]'")
@@ -55,6 +57,55 @@ def test_a_worker_is_killed(cluster: Machines, photos: list[bytes], tmp_path: Pa
     assert out == b""
     assert b"a worker was lost" in error
     assert_as_local(output, [*fed, *photos], tmp_path)
+
+
+def test_the_command_itself_is_killed(
+    cluster: Machines, photos: list[bytes], tmp_path: Path
+) -> None:
+    worker = cluster.add_worker()
+    output = tmp_path / "ray.parquet"
+    with started(cluster, output) as run, run.stdin as stdin:
+        journal = tmp_path / ".ray.parquet.rows"
+        fed = feed(run, stdin, photos, journal, lambda: working(worker))
+        run.send_signal(signal.SIGKILL)
+        assert run.wait() == -signal.SIGKILL
+    assert 0 < rows(journal) < len(fed)
+    with started(cluster, output, "--resume") as run:
+        out, error = run.communicate(b"\0".join(fed), timeout=SECONDS)
+    assert run.returncode == 1, error
+    assert b" of them before, in " in error
+    assert out == b""
+    assert_as_local(output, fed, tmp_path)
+
+
+def test_what_a_worker_refuses_is_said_in_one_line(cluster: Machines) -> None:
+    cluster.add_worker()
+    run = fiqa(*SCORE, "--device", "cuda", "--engine", "ray", "--address", cluster.address, "x")
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith(b"fiqa: there is no device 'cuda' here")
+    assert run.stderr.count(b"\n") <= 2  # Ray says one line itself
+    assert run.stdout == b""
+
+
+def test_without_ray_a_line_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert here("score", tmp_path, "--engine", "ray") == 2
+    assert capfd.readouterr().err == "fiqa: Ray is not installed: pip install 'fiqa[ray]'\n"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
+def test_a_cluster_that_is_not_there(
+    address: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert here("score", tmp_path, "--engine", "ray", "--address", address) == 2
+    assert capfd.readouterr().err.startswith(f"fiqa: no Ray cluster at {address}: ")
+
+
+def test_options_of_ray_need_ray(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert here("score", tmp_path, "--pool", "2") == 2
+    assert "are for --engine ray" in capfd.readouterr().err
 
 
 def started(cluster: Machines, output: Path, *more: str) -> subprocess.Popen[bytes]:
