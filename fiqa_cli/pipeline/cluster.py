@@ -11,6 +11,7 @@ would rather bring back the one, but waits for ever where the others leave no ro
 import logging
 import os
 import pickle
+import signal
 import socket
 import threading
 import warnings
@@ -264,7 +265,10 @@ def _connect(address: str | None) -> None:
     own = {"include_dashboard": False, "object_store_memory": _STORE} if address == "local" else {}
     try:
         _require_listener(address)
+        ended = signal.getsignal(signal.SIGTERM)
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ended)  # Ray would abort, with a dump of its stack
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise FiqaError(f"no Ray cluster at {address}: {_essence(error)}") from error
 

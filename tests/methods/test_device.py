@@ -20,6 +20,13 @@ def test_cpu_is_always_here() -> None:
     assert cores() >= 1
 
 
+@pytest.mark.parametrize(("share", "most"), [("1", 1), ("0", 1), ("99999", None), ("many", None)])
+def test_cores_may_be_shared(share: str, most: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    granted = cores()
+    monkeypatch.setenv("FIQA_CORES", share)
+    assert cores() == (most or granted)
+
+
 @pytest.mark.parametrize("native", [True, False])
 def test_auto_takes_bf16_only_where_it_is_native(
     native: bool, monkeypatch: pytest.MonkeyPatch

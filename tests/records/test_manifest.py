@@ -52,6 +52,20 @@ def test_no_manifest_is_none_and_a_damaged_one_is_an_error(tmp_path):
         read_manifest(output)
 
 
+def test_an_output_is_done_when_its_run_has_ended_and_nothing_of_it_is_lost(tmp_path):
+    output = tmp_path / "rows.csv"
+    manifest = Manifest({})
+    output.write_bytes(b"1234")
+    manifest.size = 4
+    assert not manifest.is_done(output)
+    manifest.finish({"ok": 1})
+    assert manifest.is_done(output)
+    output.write_bytes(b"123")
+    assert not manifest.is_done(output)
+    output.unlink()
+    assert not manifest.is_done(output)
+
+
 def test_runs_differ_in_what_rows_depend_on(tmp_path):
     def manifest(sha256="00", workers=1, size=640, seed=None):
         options = {"workers": workers, "det_size": size, "settings": {"seed": None, "copies": 2}}
@@ -64,6 +78,7 @@ def test_runs_differ_in_what_rows_depend_on(tmp_path):
     assert difference(before, manifest(size=320)) == "det_size 640, not 320"
     assert difference(before, manifest(sha256="11")) == "model sha256 00, not 11"
     assert difference(before, manifest(seed=7)) == "seed None, not 7"
+    assert difference(before, manifest(size=320, seed=7), but=("det_size", "seed")) is None
     now = manifest()
     now.engine = "torch"
     assert difference(before, now) == "engine None, not torch"
