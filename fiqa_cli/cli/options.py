@@ -24,7 +24,6 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
-
 def milliseconds(text: str | float) -> int:
     """A time such as `0.5s`, `40ms` or `2` (seconds). Raises `FiqaError` if it is none."""
     found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(ms|s?)", str(text).strip())

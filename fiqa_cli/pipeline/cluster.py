@@ -27,7 +27,7 @@ from fiqa_cli.pipeline.cluster_worker import Scored, Surroundings, Worker, descr
 from fiqa_cli.pipeline.scorer import ScoreOptions
 from fiqa_cli.records.manifest import Manifest
 from fiqa_cli.records.row import Row
-from fiqa_cli.sources.listing import Entry
+from fiqa_cli.sources.entry import Entry
 
 CHUNK = 4
 """Batches of images that a worker gets at once: while one is scored the next is read."""

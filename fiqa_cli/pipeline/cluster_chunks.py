@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
-from fiqa_cli.sources.listing import Entry
+from fiqa_cli.sources.entry import Entry
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,8 +12,8 @@ from fiqa_cli.methods.device import CORES
 from fiqa_cli.pipeline.scorer import ScoreOptions, Scorer
 from fiqa_cli.records.manifest import Manifest
 from fiqa_cli.records.row import Row
-from fiqa_cli.records.units import SEPARATOR
-from fiqa_cli.sources.listing import Entry
+from fiqa_cli.sources.entry import Entry
+from fiqa_cli.sources.network import is_url
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +107,7 @@ class Worker:
         if self._folder.is_dir():
             return
         for entry in entries:
-            if not (entry.path.startswith("/") or "://" in entry.path.partition(SEPARATOR)[0]):
+            if not (is_url(entry.path) or Path(entry.path).is_absolute()):
                 raise FiqaError(
                     f"the folder {self._folder} is not on all machines of the cluster: name the "
                     "images by absolute paths of a shared file system, or by URLs"

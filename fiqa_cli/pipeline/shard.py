@@ -8,7 +8,7 @@ from typing import Self
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.units import numbered
-from fiqa_cli.sources.listing import Entry
+from fiqa_cli.sources.entry import Entry
 
 PLACE = "{shard}"
 """Stands for the shard in the name of an output."""

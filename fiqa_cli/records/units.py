@@ -10,9 +10,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-SEPARATOR = "::"
-"""Between an archive and the name of its member in a path."""
-
+_SEPARATOR = "::"
+"""As `sources.container` has it."""
 _DIVISIBLE = (".rec", ".bin")
 
 
@@ -39,5 +38,5 @@ def numbered(
 
 def _archive_of(path: str) -> str | None:
     """The archive whose images stay together, if `path` names a member of one."""
-    archive, inside, _ = path.partition(SEPARATOR)
+    archive, inside, _ = path.partition(_SEPARATOR)
     return archive if inside and not archive.lower().endswith(_DIVISIBLE) else None

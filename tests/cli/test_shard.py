@@ -1,6 +1,7 @@
 """`--shard` and `fiqa merge`: parts of a run, and the whole again."""
 
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,30 @@ def test_rows_go_to_standard_output_and_into_other_formats(parts: Path, entire: 
     run = fiqa("merge", *map(str, files(parts, "parquet")), "--format", "csv")
     assert run.returncode == 0
     assert run.stdout == (entire / "a.csv").read_bytes()
-    assert run.stderr == b"merged 53 rows of 3 shards\n"
+    assert run.stderr == b"merged 39 rows of 3 shards\n"
+
+
+def test_archives_are_not_divided(planted: None, tmp_path: Path) -> None:
+    """One holds no image, and one breaks off."""
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(9):
+        noise(str(images / f"{number}.png"), number, faces=number % 3, size=(120, 130))
+    for name, numbers in (("a", range(3)), ("b", ()), ("c", range(3, 6)), ("d", range(6, 8))):
+        with tarfile.open(images / f"{name}.tar", "w") as archive:
+            for number in numbers:
+                archive.add(images / f"{number}.png", f"{number}.png")
+    broken = images / "c.tar"
+    broken.write_bytes(broken.read_bytes()[:-15000])
+    assert score(images, tmp_path / "whole.csv") == 1
+    for number in (1, 2, 3):
+        score(images, tmp_path / "{shard}.csv", "--shard", f"{number}/3")
+    shards = [tmp_path / f"{number}-of-3.csv" for number in (1, 2, 3)]
+    assert here("merge", *shards, "-o", tmp_path / "merged.csv") == 0
+    assert (tmp_path / "merged.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    for name in ("a", "d"):
+        assert sum(f"{name}.tar::" in shard.read_text() for shard in shards) == 1
+    assert b"truncated tar" in (tmp_path / "merged.csv").read_bytes()
 
 
 @pytest.mark.parametrize("suffix", ["npz", "parquet"])

@@ -46,6 +46,7 @@ def machines() -> Iterator[Machines]:
     """Start a head, to which workers can be added; at the end no process of all is left."""
     # The paths of Ray's sockets must be short.
     folder = Path(tempfile.mkdtemp(prefix="ray"))
+    ended = signal.getsignal(signal.SIGTERM)
     try:
         started = Machines(folder)
         yield started
@@ -55,6 +56,7 @@ def machines() -> Iterator[Machines]:
         for process in of_folder(folder):
             kill(process)
         shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, ended)  # Ray sets one of its own
 
 
 def of_folder(folder: Path) -> list[int]:

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 def test_a_worker_is_killed(cluster: Machines, photos: list[bytes], tmp_path: Path) -> None:
     first, second = cluster.add_worker(), cluster.add_worker()
     output = tmp_path / "ray.jsonl"
-    with started(cluster, output) as run, run.stdin as stdin:
+    with started(cluster, output) as (run, stdin):
         fed = feed(run, stdin, photos, output, lambda: working(first) and working(second))
         for process in below(first):
             kill(process)
@@ -64,13 +65,13 @@ def test_the_command_itself_is_killed(
 ) -> None:
     worker = cluster.add_worker()
     output = tmp_path / "ray.parquet"
-    with started(cluster, output) as run, run.stdin as stdin:
+    with started(cluster, output) as (run, stdin):
         journal = tmp_path / ".ray.parquet.rows"
         fed = feed(run, stdin, photos, journal, lambda: working(worker))
         run.send_signal(signal.SIGKILL)
         assert run.wait() == -signal.SIGKILL
     assert 0 < rows(journal) < len(fed)
-    with started(cluster, output, "--resume") as run:
+    with started(cluster, output, "--resume") as (run, _):
         out, error = run.communicate(b"\0".join(fed), timeout=SECONDS)
     assert run.returncode == 1, error
     assert b" of them before, in " in error
@@ -108,21 +109,34 @@ def test_options_of_ray_need_ray(capfd: pytest.CaptureFixture[str], tmp_path: Pa
     assert "are for --engine ray" in capfd.readouterr().err
 
 
-def started(cluster: Machines, output: Path, *more: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def started(
+    cluster: Machines, output: Path, *more: str
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A run that reads paths from a pipe, and that pipe."""
     command = [FIQA, *SCORE, "-", "--engine", "ray", "--address", cluster.address, *more]
     pipe = subprocess.PIPE
-    return subprocess.Popen([*command, "-o", output], stdin=pipe, stdout=pipe, stderr=pipe)
+    with subprocess.Popen([*command, "-o", output], stdin=pipe, stdout=pipe, stderr=pipe) as run:
+        assert run.stdin
+        try:
+            yield run, run.stdin
+        finally:
+            run.kill()
 
 
 def feed(
-    run: subprocess.Popen[bytes], stdin: IO[bytes], photos: list[bytes], output: Path, until: Any
+    run: subprocess.Popen[bytes],
+    stdin: IO[bytes],
+    photos: list[bytes],
+    output: Path,
+    until: Callable[[], object],
 ) -> list[bytes]:
     """Name images to a run, without an end, until something is true."""
     fed: list[bytes] = []
     end = time.monotonic() + SECONDS
     names = itertools.cycle(photos)
     while not (rows(output) and until()):
-        assert run.poll() is None and time.monotonic() < end, fed
+        assert run.poll() is None and time.monotonic() < end, f"{rows(output)} rows"
         if len(fed) < rows(output) + FED:
             fed.append(next(names))
             stdin.write(fed[-1] + b"\0")

@@ -10,12 +10,13 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.pipeline.shard import Shard
 from fiqa_cli.records.merge import interleave
 from fiqa_cli.records.row import Row
-from fiqa_cli.sources.listing import Entry
+from fiqa_cli.sources.container import SEPARATOR
+from fiqa_cli.sources.entry import Entry
 
 PLAIN = st.sampled_from(["a.jpg", "b/c.png", "a::b/d.jpg", "::", "x.tar"])
 MEMBERS = st.tuples(
     st.sampled_from(["a.tar", "b.tar", "s3://x/c.TAR", "t.rec", "c.bin"]), st.integers(1, 4)
-).map(lambda found: [f"{found[0]}::{number}.jpg" for number in range(found[1])])
+).map(lambda found: [f"{found[0]}{SEPARATOR}{number}.jpg" for number in range(found[1])])
 LISTS = st.lists(PLAIN.map(lambda path: [path]) | MEMBERS, max_size=12).map(
     lambda parts: [path for part in parts for path in part]
 )
