@@ -44,14 +44,15 @@ def merge(
     shards, manifest = find_shards(files)
     if output and any(output.resolve() == file.resolve() for file in files):
         raise FiqaError(f"{output} is a shard itself: write to another file")
+    unordered = bool(manifest.options.get("unordered"))
     if manifest.model is None:
         if output is None or format:
             raise FiqaError("embeddings are merged into a file: name it with -o, without --format")
-        merge_embeddings(shards, output)
+        merge_embeddings(shards, output, unordered=unordered)
     else:
         with open_reader(shards[0]) as reader:
             chosen = output_format(output, format, reader.format)
-        merge_reports(shards, output, chosen)
+        merge_reports(shards, output, chosen, unordered=unordered)
     rows = sum(manifest.counts.values())
     if output:
         manifest.finish(manifest.counts)

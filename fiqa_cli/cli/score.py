@@ -182,7 +182,7 @@ def score(
         Engine,
         typer.Option(
             rich_help_panel=MACHINES,
-            help="Score in this process, or on a cluster by Ray Data (pip install 'fiqa[ray]').",
+            help="Score in this process, or on a cluster by Ray Data (the extra 'ray').",
         ),
     ] = Engine.LOCAL,
     address: Annotated[

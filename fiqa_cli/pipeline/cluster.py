@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -93,7 +94,7 @@ class ClusterScorer:
         """The columns of the rows, in order."""
         self.batch_size: int = found.batch_size
         """Crops that are scored at once."""
-        self._manifest: Manifest = replace(found.manifest, command=Manifest({}).command)
+        self._manifest: Manifest = replace(found.manifest, command=list(sys.argv))
         # Cores, and with them the batch, may be more elsewhere.
         self._options = replace(options, batch_size=self.batch_size)
 

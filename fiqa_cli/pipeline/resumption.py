@@ -72,7 +72,6 @@ def take_up(
     """
     if format not in RESUMABLE:
         raise FiqaError(f"{output}: a {format} file cannot be resumed; write .jsonl instead")
-    manifest = run.manifest()
     if manifest.options["unordered"]:
         raise FiqaError("--resume tells by the order of the rows what is done: not --unordered")
     journal = journal_of(output, format)

@@ -1,13 +1,16 @@
 """The reports of all shards of a run, joined to that of the whole run."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import TypeVar
 
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.records.durable import rename
 from fiqa_cli.records.embedding_journal import embedded_rows
 from fiqa_cli.records.embedding_writers import open_embedding_writer
 from fiqa_cli.records.embeddings import made_by
@@ -22,7 +25,7 @@ Item = TypeVar("Item")
 SHARD = "shard"
 """The option in the manifest of a shard, such as `3/16`."""
 
-_MAY_DIFFER = (SHARD, "device")
+_MAY_DIFFER = (SHARD, "device", "engine")
 """What shards of one run need not share."""
 
 
@@ -54,10 +57,13 @@ def find_shards(files: Collection[Path]) -> tuple[list[Path], Manifest]:
     return [shards[number][0] for number in whole], _joined(manifests)
 
 
-def merge_reports(shards: Sequence[Path], output: Path | None, format: str) -> None:
+def merge_reports(
+    shards: Sequence[Path], output: Path | None, format: str, *, unordered: bool = False
+) -> None:
     """Write the rows of all `shards`, in their order, to `output`, else to standard output.
 
-    Raises `FiqaError` as `interleave` does, and then leaves `output` as it was.
+    If the shards are `unordered` themselves, one comes after the other. Raises `FiqaError` as
+    `interleave` does, and then leaves `output` as it was.
     """
     with ExitStack() as stack:
         batches = [iter(stack.enter_context(open_reader(shard))) for shard in shards]
@@ -70,22 +76,28 @@ def merge_reports(shards: Sequence[Path], output: Path | None, format: str) -> N
         columns = first.columns if first else None
         target = stack.enter_context(_replaced(output)) if output else None
         with open_writer(target, format, columns or None) as writer:
-            rows = interleave(streams, path_of, lambda record: not record.get("face"))
+            rows = (
+                chain.from_iterable(streams)
+                if unordered
+                else interleave(streams, path_of, lambda record: not record.get("face"))
+            )
             while part := list(islice(rows, SLICE)):
                 writer.write_records(part)
 
 
-def merge_embeddings(shards: Sequence[Path], output: Path) -> None:
-    """Write the embeddings of all `shards`, in their order, to `output`.
-
-    Raises `FiqaError` as `interleave` does, and then leaves `output` as it was.
-    """
+def merge_embeddings(shards: Sequence[Path], output: Path, *, unordered: bool = False) -> None:
+    """Write the embeddings of all `shards` to `output`, as `merge_reports` does rows."""
     streams = [embedded_rows(shard) for shard in shards]
     with (
         _replaced(output) as target,
         open_embedding_writer(target, *made_by(shards[0])) as writer,
     ):
-        for row, embedding in interleave(streams, lambda it: it[0].path, lambda it: not it[0].face):
+        rows = (
+            chain.from_iterable(streams)
+            if unordered
+            else interleave(streams, lambda it: it[0].path, lambda it: not it[0].face)
+        )
+        for row, embedding in rows:
             writer.write(row, embedding)
 
 
@@ -95,7 +107,7 @@ def _replaced(output: Path) -> Iterator[Path]:
     target = output.with_name(f".merge.{output.name}")
     try:
         yield target
-        target.replace(output)
+        rename(target, output)
     finally:
         target.unlink(missing_ok=True)
 
@@ -140,16 +152,13 @@ def _joined(manifests: Sequence[Manifest]) -> Manifest:
     counts: Counter[str] = Counter()
     for manifest in manifests:
         counts.update(manifest.counts)
-    return Manifest(
+    return replace(
+        first,
         options={name: value for name, value in first.options.items() if name != SHARD},
-        model=first.model,
-        recogniser=first.recogniser,
-        detector=first.detector,
-        seed=first.seed,
-        device=first.device,
-        precision=first.precision,
         counts=dict(counts),
-        version=first.version,
+        command=list(sys.argv),
         started=min(manifest.started for manifest in manifests),
+        ended=None,
         failed=sum(manifest.failed for manifest in manifests),
+        size=None,
     )

@@ -110,6 +110,17 @@ def test_archives_are_not_divided(planted: None, tmp_path: Path) -> None:
     assert b"truncated tar" in (tmp_path / "merged.csv").read_bytes()
 
 
+def test_rows_that_came_as_they_finished_need_no_order(photos: Path, tmp_path: Path) -> None:
+    shards = [tmp_path / f"{number}-of-2.csv" for number in (1, 2)]
+    for number in (1, 2):
+        score(photos, tmp_path / "{shard}.csv", "--shard", f"{number}/2", "--unordered")
+    assert here("merge", *shards, "-o", tmp_path / "merged.csv") == 0
+    header, *rows = (tmp_path / "merged.csv").read_bytes().splitlines(keepends=True)
+    parts = [shard.read_bytes().splitlines(keepends=True) for shard in shards]
+    assert all(part[0] == header for part in parts)
+    assert rows == parts[0][1:] + parts[1][1:]
+
+
 @pytest.mark.parametrize("suffix", ["npz", "parquet"])
 def test_merged_embeddings_are_those_of_the_whole_run(
     photos: Path, tmp_path: Path, suffix: str
