@@ -40,7 +40,8 @@ class TransferJournal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stream: BinaryIO | None = None
-        self._known = {act.target: act for run in read_runs(folder) for act in run.acts}
+        acts = [act for run in read_runs(folder) for act in run.acts]
+        self._known = {(act.kind, act.source): act for act in acts}
 
     def __enter__(self) -> Self:
         return self
@@ -54,8 +55,9 @@ class TransferJournal:
 
         Of a move that was cut short between its two halves the second is done now.
         """
-        known = self._known.get(act.target)
-        if known is None or (known.kind, known.source) != (act.kind, act.source):
+        known = self._known.get((act.kind, act.source))
+        # A member without an extension got one when it was taken out.
+        if known is None or act.target not in (known.target, known.target.with_suffix("")):
             return False
         if act.kind == "move":
             if is_half_moved(known):
@@ -64,7 +66,7 @@ class TransferJournal:
         if act.kind == "link" and known.state is None:
             return act.target.is_symlink()
         expected = known.state or state_of(Path(act.source))
-        return expected is not None and state_of(act.target) == expected
+        return expected is not None and state_of(known.target) == expected
 
     def begin(self, act: Act) -> None:
         """Note what is about to be done. Raises `OSError`; `FiqaError` while another run acts."""

@@ -264,7 +264,7 @@ class Command:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (pickle.dumps(([Command()], [True])), "refused to unpickle lfw.bin"),
+        (pickle.dumps(([Command()], [True])), "lfw.bin: refused to unpickle it"),
         (pickle.dumps(([b"x", b"y"], [True]))[:-9], "cut off"),
         (b"", "lfw.bin is empty"),
         (b"\x89PNG", "lfw.bin"),

@@ -38,9 +38,11 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def signals() -> Iterator[None]:
-    """Handlers as they were before the test."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    """Handlers of Python's own during the test, as they were before it afterwards."""
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     before = [signal.getsignal(number) for number in numbers]
+    # A script's background jobs, of which the tests may be one, have SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)

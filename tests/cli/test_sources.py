@@ -141,6 +141,8 @@ def test_members_are_copied_under_their_names(
     assert Path("good/f.mp4/0.500s.bmp").stat().st_size > 1000
     assert Path("good/g.bin/1.jpg").read_bytes() == PHOTOS[1]
     capfd.readouterr()
+    assert here("filter", "rows.csv", "-q", "--copy-to", "good") == 0  # nothing is left to do
+    Path("good/.fiqa-journal.jsonl").unlink()
     assert here("filter", "rows.csv", "-q", "--copy-to", "good") == 1
     assert capfd.readouterr().err.count("is already there") == len(copied) + 1
     for action in ("--move-to", "--link-to"):
