@@ -41,7 +41,9 @@ def signals() -> Iterator[None]:
     """Handlers of Python's own during the test, as they were before it afterwards."""
     numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     before = [signal.getsignal(number) for number in numbers]
-    # A script's background jobs, of which the tests may be one, have SIGINT ignored.
+    # The tests may be run by nohup, or as a background job of a script: such ignore some of them.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in zip(numbers, before, strict=True):
