@@ -127,4 +127,5 @@ def calibrate(
         insert_section(card, section)
     typer.echo(section, nl=False)
     told = "nothing was changed" if dry_run else f"{model} is on this scale now"
-    note(f"{told}: {found.scale.slope:.6g} * quality + {found.scale.offset:.6g}")
+    sign = "-" if found.scale.offset < 0 else "+"
+    note(f"{told}: {found.scale.slope:.6g} * quality {sign} {abs(found.scale.offset):.6g}")

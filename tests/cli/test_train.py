@@ -167,7 +167,7 @@ def test_a_scale_is_told_and_written_into_the_card(
     line = f"calibrate {tmp_path} a b.tar --recogniser fr-n --held-out 4 --times 3 --device cpu -q"
     dry = CliRunner().invoke(app, [*line.split(), "--dry-run"])
     assert (dry.exit_code, dry.stdout, card.read_text()) == (0, "## Scale\n", "# mine\n")
-    assert "nothing was changed: 2 * quality + -0.5" in dry.stderr
+    assert "nothing was changed: 2 * quality - 0.5" in dry.stderr
     assert CliRunner().invoke(app, line.split()).exit_code == 0
     assert card.read_text() == "# mine\n\n## Scale\n"
     assert [call["write"] for call in calls] == [False, True]
