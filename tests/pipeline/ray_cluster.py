@@ -20,9 +20,12 @@ class Machines:
     """A head without cores, and workers of one core each."""
 
     def __init__(self, folder: Path) -> None:
+        from ray._private.utils import get_ray_address_file
         from ray.cluster_utils import Cluster
 
         self.folder = folder
+        # Cluster notes its address in Ray's own folder, which a new machine has not.
+        Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
         head = {
             "num_cpus": 0,
             "num_gpus": 0,
