@@ -120,7 +120,7 @@ def _prepared(
             if isinstance(future, BaseException):
                 raise future
             room.release()
-            if not wait([future], timeout=IDLE).done:
+            while not wait([future], timeout=IDLE).done:
                 yield []
             yield future.result()
     finally:

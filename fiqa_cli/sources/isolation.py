@@ -105,9 +105,12 @@ class IsolatedDecoder:
 
     def _try(self, question: _Question, stops: int) -> Picture | int:
         """The picture, or the exit code of a process that died of them."""
-        if self._ready.empty():
+        try:
+            # Asking first whether there is one would let two threads count on the same.
+            process = self._ready.get_nowait()
+        except queue.Empty:
             self._start(self._asking)
-        process = self._ready.get()
+            process = self._ready.get()
         if isinstance(process, FiqaError):
             self._ready.put(process)  # for the others that wait
             raise process

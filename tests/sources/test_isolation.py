@@ -90,6 +90,28 @@ def test_threads_share_processes_until_each_has_its_own(fine: str) -> None:
     assert len(children(os.getpid())) <= before + 4
 
 
+def test_no_thread_waits_for_the_image_of_another(fine: str, slow: str) -> None:
+    """However they fall in with each other."""
+    for _ in range(5):
+        decoder = IsolatedDecoder(Limits(seconds=20))
+        pixels(decoder, fine)  # one process is ready
+        together = threading.Barrier(2)
+
+        def hang(
+            decoder: IsolatedDecoder = decoder, together: threading.Barrier = together
+        ) -> None:
+            together.wait()
+            why_not(decoder, slow)
+
+        thread = threading.Thread(target=hang)
+        thread.start()
+        together.wait()
+        assert pixels(decoder, fine).shape == PICTURE.shape
+        assert thread.is_alive()
+        decoder.stop()
+        thread.join()
+
+
 def test_a_decode_that_does_not_end_is_ended(slow: str, fine: str) -> None:
     decoder = IsolatedDecoder(Limits(seconds=0.3))
     assert why_not(decoder, slow) == "took longer than 0.3 s to decode"
