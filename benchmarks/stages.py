@@ -91,7 +91,7 @@ def prepare_photos(stages: Stages, entries: list[Entry]) -> list[Prospect]:
         picture = pictures[number]
         photo = Photo(picture, partial(decode, entries[number].path))
         for face in found[number]:
-            photo.crop(face.scaled(picture.reduction))
+            photo.crop(face.scaled(picture.reduction).landmarks)
 
     stages.run("align", align, range(len(entries)))
     return [prospect for entry in entries for prospect in photo_prospects(entry, detector)]
