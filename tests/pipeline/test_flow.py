@@ -104,6 +104,15 @@ def test_faces_of_many_images_share_batches() -> None:
     assert len(method.batches) < 20
 
 
+def test_rows_do_not_wait_for_the_image_behind_them() -> None:
+    """However many images of a run hang, what comes before them is written meanwhile."""
+    rows = score([Entry("a-1-0"), Entry("slow-1-5000")], Brightness(batch_size=4), workers=2)
+    begun = time.monotonic()
+    assert next(rows).path == "a-1-0"
+    assert time.monotonic() - begun < 3
+    rows.close()  # type: ignore[attr-defined]
+
+
 def test_a_slow_producer_does_not_hold_back_what_is_done() -> None:
     release = threading.Event()
 
