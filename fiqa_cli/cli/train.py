@@ -54,8 +54,9 @@ def distill(
         option(
             LABELS,
             "A report of 'fiqa score' on these images, by any method; or stability, what "
-            "degradation does to their embeddings (with --copies and --loss l1).",
-            metavar="REPORT|stability",
+            "degradation does to their embeddings; or expected, the similarity to its identity "
+            "that the recogniser's layers let expect (both with --copies and --loss l1).",
+            metavar="REPORT|stability|expected",
         ),
     ] = None,
     loss: Annotated[

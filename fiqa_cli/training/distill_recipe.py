@@ -9,6 +9,9 @@ from fiqa_cli.training.labels import BEST_FRACTION, EPSILON, FEWEST
 from fiqa_cli.training.schedule import Schedule
 
 STABILITY = "stability"
+EXPECTED = "expected"
+EMBEDDED = (STABILITY, EXPECTED)
+"""Labels that come from embeddings and not from a report."""
 
 
 class Loss(StrEnum):
@@ -33,7 +36,8 @@ class DistillRecipe(Schedule):
 
     data: tuple[str, ...]
     labels: str
-    """A report of `fiqa score`, or `STABILITY`: what degradation does to the embeddings."""
+    """A report of `fiqa score`; `STABILITY`: what degradation does to the embeddings; `EXPECTED`:
+    how similar to its identity a picture can be expected to be."""
     recogniser: str = ""
     """The frozen recogniser; '': the backbone before it was trained."""
     backbone: str
@@ -63,19 +67,19 @@ class DistillRecipe(Schedule):
     mirror: bool = False
     """Whether half of the pictures are mirrored."""
     copies: int = 0
-    """Degraded copies of each crop, where labels are `STABILITY`."""
+    """Degraded copies of each crop, where labels are `EMBEDDED`."""
     held_out: int = 0
-    """Identities that are not trained on, where labels are `STABILITY`."""
+    """Identities that are not trained on, where labels are `EMBEDDED`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.labels != STABILITY and (self.copies or self.held_out):
+        if self.labels not in EMBEDDED and (self.copies or self.held_out):
             raise FiqaError(
-                "--copies and --held-out go with --labels stability: to teach by a report, write "
-                "degraded images as files and score them too"
+                "--copies and --held-out go with --labels stability or expected: to teach by a "
+                "report, write degraded images as files and score them too"
             )
-        if self.labels == STABILITY and self.loss is Loss.OPTIMISED:
-            raise FiqaError("--labels stability are optimised already: give --loss l1")
+        if self.labels in EMBEDDED and self.loss is Loss.OPTIMISED:
+            raise FiqaError(f"--labels {self.labels} are optimised already: give --loss l1")
         if self.labels == STABILITY and not self.copies:
             raise FiqaError("--labels stability compares degraded copies: give --copies 2 or so")
         if not (0 <= self.validation < 1 and 0 < self.best <= 1 and self.theta <= 1):

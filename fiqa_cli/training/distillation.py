@@ -20,10 +20,17 @@ from fiqa_cli.networks.heads import DifFIQARNetwork, EDifFIQANetwork
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
 from fiqa_cli.training.backbones import Backbone, config_of, open_backbone
 from fiqa_cli.training.batches import Batch, channels_first, mirrored
-from fiqa_cli.training.distill_recipe import STABILITY, DistillRecipe, Head, Loss
-from fiqa_cli.training.embeddings import open_teacher
+from fiqa_cli.training.distill_recipe import (
+    EMBEDDED,
+    EXPECTED,
+    STABILITY,
+    DistillRecipe,
+    Head,
+    Loss,
+)
+from fiqa_cli.training.embeddings import open_inner_features, open_teacher
 from fiqa_cli.training.folding import fold, is_foldable
-from fiqa_cli.training.lessons import Lessons, from_report, from_stability
+from fiqa_cli.training.lessons import Lessons, from_expectation, from_report, from_stability
 from fiqa_cli.training.loop import Objective, Task, Terms
 from fiqa_cli.training.parallel import Processes
 from fiqa_cli.training.pictures import Pictures
@@ -184,7 +191,7 @@ def _lessons(
     notify: Callable[[str], None],
 ) -> Lessons:
     embeddings = None
-    if recipe.consistency or recipe.loss is Loss.OPTIMISED or recipe.labels == STABILITY:
+    if recipe.consistency or recipe.loss is Loss.OPTIMISED or recipe.labels in EMBEDDED:
         teacher = open_teacher(recipe.recogniser or recipe.backbone, processes.device)
         notify(f"embedding {len(pictures):,} pictures by {teacher.name}")
         embeddings = teacher.embed_pictures(pictures, out / "embeddings.npz", processes)
@@ -192,6 +199,15 @@ def _lessons(
         assert embeddings is not None
         return from_stability(
             pictures.crops, embeddings, recipe.epsilon, recipe.held_out, recipe.seed, notify
+        )
+    if recipe.labels == EXPECTED:
+        assert embeddings is not None
+        inner = open_inner_features(
+            recipe.recogniser or recipe.backbone, out / "inner.onnx", processes.device, processes
+        )
+        features = inner.embed_pictures(pictures, out / "features.npz", processes)
+        return from_expectation(
+            pictures.crops, embeddings, features, recipe.held_out, recipe.seed, notify
         )
     return from_report(
         Path(recipe.labels),

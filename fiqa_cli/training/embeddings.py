@@ -12,10 +12,13 @@ from fiqa_cli.methods.embedder import Embedder
 from fiqa_cli.methods.loaded_recogniser import load_recogniser
 from fiqa_cli.methods.precision import Precision
 from fiqa_cli.training.batches import channels_first
+from fiqa_cli.training.inner_features import write_inner_features
 from fiqa_cli.training.parallel import THIS, Processes
 from fiqa_cli.training.pictures import Pictures
 from fiqa_cli.zoo.checksum import cached_sha256
 from fiqa_cli.zoo.preprocessing import Pixels
+from fiqa_cli.zoo.registry import resolve
+from fiqa_cli.zoo.store import locate
 
 CHUNK = 512
 
@@ -81,12 +84,32 @@ def open_teacher(
     A file may say what pixels it expects: `raw:judge.onnx` is `judge.onnx` with `Pixels.RAW`.
     It runs in fp32. Raises `FiqaError` if there is no such recogniser.
     """
-    kind, _, file = recogniser.partition(":")
-    if pixels is None and file and kind in set(Pixels):
-        recogniser, pixels = file, Pixels(kind)
+    if pixels is None:
+        recogniser, pixels = _parted(recogniser)
     device = device or torch.device("cpu")
     loaded = load_recogniser(recogniser, device, Precision.FP32, pixels)
     return Teacher(Path(recogniser).stem, cached_sha256(loaded.file), Embedder(loaded, device))
+
+
+def open_inner_features(
+    recogniser: str, file: Path, device: torch.device, processes: Processes = THIS
+) -> Teacher:
+    """A teacher whose embeddings are the inner features of an ONNX recogniser, `[N, F]`.
+
+    The graph that gives them is written to `file`. `recogniser` as for `open_teacher`. Raises
+    `FiqaError` if there is no such recogniser, or it is no ONNX file with residual stages.
+    """
+    name, pixels = _parted(recogniser)
+    if processes.is_first:
+        write_inner_features(locate(resolve(name, kind="recogniser")), file)
+    processes.wait()
+    return open_teacher(str(file), device, pixels)
+
+
+def _parted(recogniser: str) -> tuple[str, Pixels | None]:
+    """Name or file, and the pixels that may stand before a file."""
+    kind, _, file = recogniser.partition(":")
+    return (file, Pixels(kind)) if file and kind in set(Pixels) else (recogniser, None)
 
 
 def normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

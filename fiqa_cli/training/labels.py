@@ -2,17 +2,23 @@
 
 The label optimisation of eDifFIQA (Babnik et al., TBIOM 2024) lowers a label by the distance of
 the embedding to the centre of its class. Labels from embeddings alone have stability under
-degradation in its place: stability - eps * (1 - cos(embedding, class centre)).
+degradation in its place: stability - eps * (1 - cos(embedding, class centre)); or the similarity
+to its identity that can be expected of an image.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fiqa_cli.training.embeddings import cosine, normalised
+from fiqa_cli.training.expectation import expected, genuine_similarity
 
 BEST_FRACTION = 0.2
 EPSILON = 0.5
 FEWEST = 10
+ENDS = (0.005, 0.995)
+"""Quantiles of the raw labels that become 0 and 1."""
+COPIES = 0.3
+"""Weight of a crop's degraded copies, where expected similarity is estimated."""
 
 
 def class_centres(
@@ -72,6 +78,14 @@ def impostor_threshold(
     return float(np.quantile(similarity[others], 1 - false_match_rate))
 
 
+def are_recognisable(
+    embeddings: NDArray[np.float32], identities: NDArray[np.int64], centres: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Which embeddings `[N, D]` are closer to their identity's centre than strangers are."""
+    threshold = impostor_threshold(embeddings, identities, centres)
+    return np.asarray(cosine(embeddings, centres[identities]) >= threshold)
+
+
 def quality_labels(
     clean: NDArray[np.float32],
     degraded: NDArray[np.float32],
@@ -103,8 +117,7 @@ def stability_labels(
     """
     clean = embeddings[:, 0]
     centres = class_centres(clean, identities)
-    threshold = impostor_threshold(clean, identities, centres)
-    recognisable = cosine(clean, centres[identities]) >= threshold
+    recognisable = are_recognisable(clean, identities, centres)
     raw = np.stack(
         [
             quality_labels(clean, embeddings[:, column], centres[identities], epsilon)
@@ -112,6 +125,39 @@ def stability_labels(
         ],
         axis=1,
     )
-    low, high = np.quantile(raw[recognisable], (0.005, 0.995))
+    low, high = np.quantile(raw[recognisable], ENDS)
     kept = np.broadcast_to(recognisable[:, None], raw.shape).copy()
     return min_max(raw, float(low), float(high)), kept
+
+
+def expected_labels(
+    embeddings: NDArray[np.float32],
+    features: NDArray[np.float32],
+    identities: NDArray[np.int64],
+    seed: int,
+) -> tuple[NDArray[np.float32], float]:
+    """Labels in [0, 1] of pictures embedded as `[N, 1 + copies, D]`: their expected similarity.
+
+    `features` `[N, 1 + copies, F]` are the recogniser's inner ones. Crops that cannot be told from
+    a stranger, and their copies, are not learned from, but have a label like any other. All copies
+    of a crop together weigh `COPIES` of it: else what degradation does, which is much, would
+    outweigh what tells good crops from fair ones.
+    Returns the labels and the correlation of the expectation with the similarities.
+    """
+    clean = embeddings[:, 0]
+    similarity = genuine_similarity(embeddings, identities)
+    recognisable = are_recognisable(clean, identities, class_centres(clean, identities))
+    columns = embeddings.shape[1]
+    weights = np.full(similarity.shape, COPIES / max(columns - 1, 1), np.float32)
+    weights[:, 0] = 1
+    weights[~recognisable] = 0
+    weights[np.isnan(similarity)] = 0
+    raw, correlation = expected(
+        features.reshape(similarity.size, -1),
+        similarity.ravel(),
+        weights.ravel(),
+        np.repeat(identities, columns),
+        seed,
+    )
+    low, high = np.quantile(raw, ENDS)
+    return min_max(raw, float(low), float(high)).reshape(similarity.shape), correlation

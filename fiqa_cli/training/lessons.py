@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.training.crops import Crops, hold_out
 from fiqa_cli.training.label_report import read_labels
-from fiqa_cli.training.labels import centres_of_best, min_max, stability_labels
+from fiqa_cli.training.labels import (
+    centres_of_best,
+    expected_labels,
+    min_max,
+    stability_labels,
+)
 
 Embeddings = NDArray[np.float32]
 Notify = Callable[[str], None]
@@ -124,6 +129,35 @@ def from_stability(
             f"left out {(~kept[:, 0]).sum():,} of {len(kept):,} images: no closer to their identity"
             " than strangers are"
         )
+    return _of_columns(crops, embeddings, labels, kept, held_out, seed)
+
+
+def from_expectation(
+    crops: Crops,
+    embeddings: Embeddings,
+    features: Embeddings,
+    held_out: int,
+    seed: int,
+    notify: Notify,
+) -> Lessons:
+    """Lessons from embeddings `[crops, columns, D]` and inner features `[crops, columns, F]`.
+
+    What is taught is how similar a picture can be expected to be to its identity. The pictures of
+    `held_out` identities are watched, those drawn by `seed`.
+    """
+    labels, correlation = expected_labels(embeddings, features, crops.identities, seed)
+    notify(f"expected similarity: correlation {correlation:.3f} with that of other identities")
+    return _of_columns(crops, embeddings, labels, np.ones(labels.shape, bool), held_out, seed)
+
+
+def _of_columns(
+    crops: Crops,
+    embeddings: Embeddings,
+    labels: NDArray[np.float32],
+    kept: NDArray[np.bool_],
+    held_out: int,
+    seed: int,
+) -> Lessons:
     aside = hold_out(crops.identities, held_out, seed)[:, None]
     return Lessons(
         labels=labels.ravel(),

@@ -171,7 +171,8 @@ def test_only_the_last_parameters_are_trained_until_the_thaw(tmp_path: Path) -> 
     [
         ({"copies": 0}, "--copies 2"),
         ({"loss": Loss.OPTIMISED}, "--loss l1"),
-        ({"labels": "r.csv"}, "go with --labels stability"),
+        ({"labels": "r.csv"}, "go with --labels stability or expected"),
+        ({"labels": "expected", "loss": Loss.OPTIMISED}, "--labels expected are optimised"),
         ({"validation": 1.0}, "parts of 1"),
     ],
 )
@@ -244,6 +245,26 @@ def test_from_a_folder_to_a_scored_report(tmp_path: Path) -> None:
     assert len(rows) == 20
     assert {row["model"] for row in rows} == {"my-model"}
     assert len({row["quality"] for row in rows}) > 10
+
+
+def test_expected_labels_teach_by_the_layers_of_an_onnx_recogniser(tmp_path: Path) -> None:
+    write_faces(tmp_path / "faces", 5, 4)
+    exported = fiqa("models", "export", "fr-n", "--onnx", "fr.onnx", cwd=tmp_path)
+    assert exported.returncode == 0, exported.stderr
+    line = (
+        "train distill faces --labels expected --loss l1 --theta 0.2 --copies 1 --held-out 1 "
+        "--backbone ediffiqa-n --recogniser {} --steps 2 --batch 4 -o m"
+    )
+    trained = fiqa(*line.format("fr.onnx").split(), cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert b"expected similarity: correlation " in trained.stderr
+    with np.load(tmp_path / "m" / "features.npz") as kept:
+        assert kept["embeddings"].shape[:2] == (20, 2)
+    scored = fiqa("score", "faces", "--aligned", "-q", "--model", "./m", cwd=tmp_path)
+    assert len(scored.stdout.splitlines()) == 21
+    refused = fiqa(*line.format("fr-n").replace("-o m", "-o n").split(), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert b"fiqa models export NAME --onnx FILE" in refused.stderr
 
 
 def test_a_run_killed_at_random_ends_like_one_that_was_not(tmp_path: Path) -> None:
