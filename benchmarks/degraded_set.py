@@ -1,10 +1,13 @@
 """Make a set of clean and degraded crops, and pairs of both, to evaluate qualities on.
 
-    python benchmarks/degraded_set.py CROPS OUT [--seed 0] [--identities N] [--images K]
+    python benchmarks/degraded_set.py CROPS OUT [--strength 0.5] [--seed 0]
+        [--identities N] [--images K]
 
 CROPS holds aligned crops, one folder for each identity. OUT gets `identity/name-clean.png` of each
 crop, and `identity/name-KIND-STRENGTH.png` of a copy that is degraded by `(seed, number)` alone,
 number being that of the crop among all of CROPS, so that a smaller set is part of a greater one.
+Strengths are drawn evenly from 0 to `--strength`: 1 is what models are trained on, where a face of
+the strongest is lost; at 0.5 errors are few enough for a discard curve to tell methods apart.
 `--identities` and `--images` take the first of each.
 
 `OUT/pairs.csv` compares clean crops with degraded ones, as a gallery with what a camera sees; a
@@ -19,7 +22,7 @@ from PIL import Image
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.training.crops import open_crops
-from fiqa_cli.training.degradations import Crop, degrade
+from fiqa_cli.training.degradations import DEGRADATIONS, Crop, drawn
 
 MATED, NON_MATED = 100, 500
 
@@ -29,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("crops", type=Path, help="folder of identity folders")
     parser.add_argument("out", type=Path, help="new folder")
+    parser.add_argument("--strength", type=float, default=1.0, help="the greatest, in (0, 1]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--identities", type=int, help="how many; all by default")
     parser.add_argument("--images", type=int, help="how many of each; all by default")
@@ -36,7 +40,12 @@ def main() -> None:
     if options.out.exists():
         raise FiqaError(f"{options.out} is already there: name a new folder")
     clean, degraded, owners = write_set(
-        options.crops, options.out, options.seed, options.identities, options.images
+        options.crops,
+        options.out,
+        options.strength,
+        options.seed,
+        options.identities,
+        options.images,
     )
     pairs = draw_pairs(np.array(owners), np.random.default_rng(options.seed))
     lines = [f"{clean[a]},{degraded[b]},{int(owners[a] == owners[b])}" for a, b in pairs]
@@ -46,7 +55,7 @@ def main() -> None:
 
 
 def write_set(
-    crops: Path, out: Path, seed: int, identities: int | None, images: int | None
+    crops: Path, out: Path, greatest: float, seed: int, identities: int | None, images: int | None
 ) -> tuple[list[str], list[str], list[int]]:
     """Write the crops; names of the clean ones and of their copies, and whose they are."""
     clean: list[str] = []
@@ -59,7 +68,9 @@ def write_set(
         if images is not None and owners.count(owner) == images:
             continue
         crop = found.read(index)
-        copy, kind, strength = degrade(crop, seed, index)
+        kind, strength, rng = drawn(seed, index)
+        strength *= greatest
+        copy = DEGRADATIONS[kind](crop, strength, rng)
         stem = f"{found.names[owner]}/{Path(str(found.places[index])).stem}"
         clean.append(f"{stem}-clean.png")
         degraded.append(f"{stem}-{kind}-{strength:.2f}.png")
