@@ -43,7 +43,7 @@ def test_every_kind_of_layer_computes_the_same() -> None:
 
 
 def test_the_model_is_valid_and_takes_any_number_of_crops() -> None:
-    model = onnx.load_model_from_string(to_onnx(fold(MobileFaceNet())))
+    model = onnx.load_model_from_string(to_onnx(fold(MobileFaceNet().eval())))
     onnx.checker.check_model(model, full_check=True)
     (given,) = model.graph.input
     sides = [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim]
@@ -52,4 +52,4 @@ def test_the_model_is_valid_and_takes_any_number_of_crops() -> None:
 
 def test_a_layer_it_does_not_know_is_no_silent_gap() -> None:
     with pytest.raises(KeyError):
-        to_onnx(fold(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh())))
+        to_onnx(fold(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh()).eval()))
