@@ -17,6 +17,7 @@ from fiqa_cli.methods.portions import Portions
 from fiqa_cli.methods.precision import Precision, dtype, find_precision
 from fiqa_cli.networks.folding import fold
 from fiqa_cli.networks.heads import QualityNetwork
+from fiqa_cli.networks.pruning import prune
 
 CPU_PORTION = 8
 """Crops a CPU thread takes at once in fp32 (in bf16 twice as many): few enough for their
@@ -45,7 +46,8 @@ class Distilled:
 
         Batch normalisations are folded into the convolutions before them. The recogniser runs in
         `precision`, the head always in fp32: in bf16 it would round qualities to three digits.
-        In fp32 on a CPU onnxruntime computes, if it is here and nothing is to be compiled.
+        In fp32 on a CPU onnxruntime computes, if it is here and nothing is to be compiled; channels
+        that are the same for every crop are left out there (torch would not gain by that).
         """
         self.name = name
         found = find_precision(precision, device)
@@ -53,7 +55,9 @@ class Distilled:
         parts = cast(QualityNetwork, network)
         run = None
         if device.type == "cpu" and found is Precision.FP32 and not compile:
-            run = onnx_engine(fold(nn.Sequential(parts.recogniser, parts.head)))
+            folded = fold(nn.Sequential(parts.recogniser, parts.head))
+            prune(folded)
+            run = onnx_engine(folded)
         self.engine = "torch" if run is None else "onnxruntime"
         self._run = run or _torch_engine(parts, device, dtype(found), compile)
         if device.type == "cpu":
