@@ -35,6 +35,7 @@ from fiqa_cli.cli.train_options import (
     Workers,
     option,
 )
+from fiqa_cli.cli.train_prune import prune
 from fiqa_cli.cli.train_run import run_training
 
 app = typer.Typer(
@@ -294,3 +295,4 @@ def diffusion(
 
 app.command()(detector)
 app.command()(calibrate)
+app.command()(prune)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from fiqa_cli.training.folding import fold, unfolded_state
 from fiqa_cli.training.plan import Architecture
+from fiqa_cli.training.weights_file import write_weights
 from fiqa_cli.zoo.load import build
 from fiqa_cli.zoo.state import COUNTERS
 
@@ -50,7 +50,4 @@ def export(
     told = {"format": "pt", **metadata}
     if architecture.config:
         told["config"] = json.dumps(dict(architecture.config))
-    partial = out.with_suffix(".partial")
-    save_file(values, partial, told)
-    partial.chmod(0o644)  # safetensors leaves it to its owner alone
-    partial.replace(out)
+    write_weights(out, values, told)

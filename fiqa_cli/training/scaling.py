@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.methods.catalogue import load_method
@@ -33,9 +31,7 @@ from fiqa_cli.training.crops import Crops, hold_out, open_crops
 from fiqa_cli.training.embeddings import Teacher, open_teacher
 from fiqa_cli.training.pictures import Pictures
 from fiqa_cli.training.reporting import Advance, silent
-from fiqa_cli.zoo.formats import SAFETENSORS, weights_format
-from fiqa_cli.zoo.load import recognise
-from fiqa_cli.zoo.registry import TRAINED
+from fiqa_cli.training.weights_file import read_weights, require_trained, write_weights
 
 LAST_LAYERS = {"ediffiqa": "mlp.l2", "diffiqa-r": "linear"}
 LIMIT = 4000
@@ -90,8 +86,9 @@ def calibrate(
     undegraded faces; 1 becomes the quality that the part `top` of these does not reach.
     Raises `FiqaError` where that does not exist, and for weights of another kind.
     """
-    file = model / TRAINED if model.is_dir() else model
-    method, _, _ = _require_trained(file)
+    trained = require_trained(model)
+    file = trained.path
+    assert file is not None
     faces = _faces(open_crops(data), held_out, seed)
     with ThreadPoolExecutor(cores(), "read") as pool:
         pictures = Pictures(faces, copies, seed, pool)
@@ -106,7 +103,7 @@ def calibrate(
         scale = Scale.through(curve.quality_at(wished), float(np.quantile(clean, top)))
         draft = file.with_suffix(".rescaled")
         try:
-            _rescale(file, draft, LAST_LAYERS[method], scale, judge, wished, fmr)
+            _rescale(file, draft, LAST_LAYERS[trained.method], scale, judge, wished, fmr)
             after = _qualities(draft, pictures, device, "scoring on the new scale", advance)
             require_same_order(before, after, scale)
             if write:
@@ -125,20 +122,6 @@ def read_scale(file: Path) -> Scale | None:
         return None
     fields = json.loads(told)
     return Scale(fields["slope"], fields["offset"])
-
-
-def _require_trained(file: Path) -> tuple[str, str, dict[str, object]]:
-    if not file.is_file():
-        raise FiqaError(f"there is no model {file}: name a folder that 'fiqa train distill' wrote")
-    if weights_format(file) != SAFETENSORS:
-        raise FiqaError(
-            f"{file} is not safetensors, as 'fiqa train distill' writes it: the scale of published "
-            "models stays as it is"
-        )
-    found = recognise(file)
-    if found[0] not in LAST_LAYERS:
-        raise FiqaError(f"{file} holds no quality network whose last layer is linear")
-    return found
 
 
 def _faces(crops: Crops, held_out: int, seed: int) -> Crops:
@@ -197,9 +180,7 @@ def _rescale(
     fmr: float,
 ) -> None:
     """Write the weights of `file` with a last `layer` on the new scale; it is kept in fp32."""
-    with safe_open(file, framework="pt") as content:
-        weights: dict[str, Tensor] = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-        told = dict(content.metadata() or {})
+    weights, told = read_weights(file)
     weight, bias = (weights[f"{layer}.{name}"].double() for name in ("weight", "bias"))
     weights[f"{layer}.weight"] = (scale.slope * weight).float()
     weights[f"{layer}.bias"] = (scale.slope * bias + scale.offset).float()
@@ -211,5 +192,4 @@ def _rescale(
             "half": {"fnmr": fnmr, "fmr": fmr, "recogniser_sha256": judge.sha256},
         }
     )
-    save_file(weights, draft, told)
-    draft.chmod(0o644)  # safetensors leaves it to its owner alone
+    write_weights(draft, weights, told)

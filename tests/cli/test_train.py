@@ -16,6 +16,7 @@ from fiqa_cli.training.diffusion import DiffusionRecipe
 from fiqa_cli.training.distill_recipe import DistillRecipe, Head, Loss
 from fiqa_cli.training.recogniser import RecogniserRecipe
 from fiqa_cli.training.schedule import Decay
+from fiqa_cli.training.silent_channels import Silenced
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 RECIPES = {
@@ -107,6 +108,7 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe(name: str) -> None:
         ("train detector . --teacher fr-n -o x", "fr-n is no detector"),
         ("train calibrate x a --recogniser fr-n --fnmr 0.4 --times 2", "exclude each other"),
         ("train calibrate x a --recogniser fr-n", "there is no model x"),
+        ("train prune x a", "there is no model x"),
         ("train detector . --teacher scrfd-n --phases 6 -o x", "name their folder with --crops"),
         ("train recogniser absent --recogniser fr-n -o x", "no folder, tar shard or list absent"),
     ],
@@ -185,3 +187,21 @@ def test_a_scale_is_told_and_written_into_the_card(
         "write": None,
         "advance": None,
     }
+
+
+def test_what_was_pruned_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def record(model: Path, data: object, device: object, output: object, **options: Any) -> Any:
+        calls.append((model, data, output, options["copies"], options["seed"]))
+        layers = {"conv1": (16, 64), "conv_23.conv": (11, 128)}
+        return Silenced(layers, pictures=40, before=201_000_000, after=150_750_000)
+
+    monkeypatch.setattr("fiqa_cli.training.silent_channels.silence_file", record)
+    line = "prune m a b.tar -o n.safetensors --copies 3 --seed 7 --device cpu -q"
+    done = CliRunner().invoke(app, line.split())
+    assert done.exit_code == 0
+    assert done.stdout == "conv1: 16 of 64\nconv_23.conv: 11 of 128\n"
+    told = "n.safetensors: 150.8 million multiply-adds a crop, 25.0% fewer than 201.0"
+    assert told in done.stderr
+    assert calls == [(Path("m"), [Path("a"), Path("b.tar")], Path("n.safetensors"), 3, 7)]
