@@ -59,6 +59,8 @@ def lively(network: nn.Module) -> nn.Module:
             nn.init.uniform_(layer.running_var, 0.5, 1.5)
         elif isinstance(layer, nn.Conv2d):  # crops differ down to the last layer
             nn.init.kaiming_normal_(layer.weight)
+        elif isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=0.1)
         elif isinstance(layer, nn.PReLU):
             nn.init.uniform_(layer.weight, 0.1, 0.4)
     return network.eval()

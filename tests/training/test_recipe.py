@@ -80,9 +80,14 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("ediffiqa-n", DistillRecipe), ("fr-n", RecogniserRecipe), ("unet-n", DiffusionRecipe)],
+    ("name", "kind", "copies"),
+    [
+        ("ediffiqa-n-first", DistillRecipe, 2),
+        ("ediffiqa-n", DistillRecipe, 1),
+        ("fr-n", RecogniserRecipe, 2),
+        ("unet-n", DiffusionRecipe, 2),
+    ],
 )
-def test_the_recipes_of_the_built_in_models_can_be_read(name: str, kind: type) -> None:
+def test_the_recipes_of_the_built_in_models_can_be_read(name: str, kind: type, copies: int) -> None:
     recipe = make_recipe(kind, weights_folder() / f"{name}.toml", {})
-    assert (recipe.seed, recipe.copies, recipe.held_out, recipe.batch) == (1, 2, 40, 16)
+    assert (recipe.seed, recipe.copies, recipe.held_out, recipe.batch) == (1, copies, 40, 16)
