@@ -146,6 +146,8 @@ def evaluate(
             {"measures": len(evaluation.measures), "recognisers": len(evaluation.outcomes)}
         )
         write_manifest(output, manifest)
+        if not quiet:
+            console.print(f"wrote {output}", markup=False, soft_wrap=True)
     if plots:
         from fiqa_cli.evaluation.plots import write_plots
 

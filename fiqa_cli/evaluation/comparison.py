@@ -76,6 +76,8 @@ class Standing:
     """`None` for the mean."""
     areas: dict[Kind, Floats]
     """Each kind `[measures, limits]`."""
+    gain: Floats
+    """Likewise: the share of what a perfect order gains."""
     resampled: Bootstrap | None
     """`None` for a mean over recognisers whose pairs, or identities, are not the same."""
 
@@ -110,7 +112,13 @@ class Evaluation:
     def standings(self) -> list[Standing]:
         """One for each recogniser and, of several, one for the mean."""
         found = [
-            Standing(outcome.recogniser, outcome, _areas(outcome), outcome.resampled)
+            Standing(
+                outcome.recogniser,
+                outcome,
+                {kind: _figures(outcome, kind) for kind in KINDS},
+                _figures(outcome, "gain"),
+                outcome.resampled,
+            )
             for outcome in self.outcomes
         ]
         if len(found) == 1:
@@ -118,9 +126,11 @@ class Evaluation:
         means = {
             kind: np.mean([standing.areas[kind] for standing in found], axis=0) for kind in KINDS
         }
+        gain = np.mean([standing.gain for standing in found], axis=0)
         resampled = [one.resampled for one in self.outcomes if one.resampled is not None]
         same = resampled and all(_same_pairs(self.outcomes[0], one) for one in self.outcomes)
-        return [*found, Standing(MEAN, None, means, mean_over(resampled) if same else None)]
+        overall = mean_over(resampled) if same else None
+        return [*found, Standing(MEAN, None, means, gain, overall)]
 
 
 def compare(
@@ -183,11 +193,9 @@ def _outcome(
     return Outcome(comparisons, qualities, dropped, curves, areas, resampled)
 
 
-def _areas(outcome: Outcome) -> dict[Kind, Floats]:
-    return {
-        kind: np.array([[getattr(area, kind) for area in each] for each in outcome.areas.values()])
-        for kind in KINDS
-    }
+def _figures(outcome: Outcome, name: str) -> Floats:
+    """A figure of the areas, `[measures, limits]`."""
+    return np.array([[getattr(area, name) for area in each] for each in outcome.areas.values()])
 
 
 def _same_pairs(one: Outcome, other: Outcome) -> bool:

@@ -32,6 +32,10 @@ class Area:
     """raw / (error(0) * limit): 1 for a quality that says nothing; NaN if there is no error."""
     above_best: float
     """raw less the area under max(0, error(0) - discard)."""
+    gain: float
+    """(1 - normalised) / (1 - normalised of the perfect order): 1 for a quality by which every
+    discarded pair is an error while there are any, 0 for one that says nothing; NaN if there is no
+    error, or nothing else."""
 
 
 def pauc(curve: Curve, limits: Sequence[float] = LIMITS) -> tuple[Area, ...]:
@@ -45,7 +49,9 @@ def pauc(curve: Curve, limits: Sequence[float] = LIMITS) -> tuple[Area, ...]:
     for limit in checked_limits(limits):
         raw = area_under(curve.discard, curve.error, limit, curve.definition.linear)
         normalised = raw / (start * limit) if start else math.nan
-        areas.append(Area(limit, raw, normalised, raw - float(best_area(start, limit))))
+        possible = start * limit - perfect_area(start, limit)
+        gain = (start * limit - raw) / possible if possible else math.nan
+        areas.append(Area(limit, raw, normalised, raw - float(best_area(start, limit)), gain))
     return tuple(areas)
 
 
@@ -71,3 +77,12 @@ def best_area(start: Floats | float, limit: Floats | float) -> Floats:
     """The area from 0 to `limit` under max(0, start - discard)."""
     reach = np.minimum(start, limit)
     return np.asarray(start * reach - reach**2 / 2)
+
+
+def perfect_area(start: float, limit: float) -> float:
+    """The area from 0 to `limit` under (start - discard) / (1 - discard), as far as above 0.
+
+    That is the error of the perfect order: errors first, rates as shares of the pairs left.
+    """
+    reach = min(start, limit)
+    return reach + (1 - start) * math.log1p(-reach) if reach < 1 else 1.0

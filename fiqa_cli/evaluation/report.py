@@ -19,6 +19,7 @@ COLUMNS = (
     "normalised",
     "raw",
     "above_best",
+    "gain",
     "area",
     "rank",
     "low",
@@ -35,8 +36,9 @@ COLUMNS = (
     "resamples",
     "seed",
 )
-"""Of the rows; `low` and `high` bound the `area`, one of the three before it, by which is ranked;
-`quality_at_limit` is the least quality to ask of a face to discard no more than the limit."""
+"""Of the rows; `low` and `high` bound the `area`, `normalised`, `raw` or `above_best`, by which is
+ranked; `gain` is the share of what a perfect order gains; `quality_at_limit` is the least quality
+to ask of a face to discard no more than the limit."""
 
 CURVE_SHARES = np.arange(101) / 100
 """Shares of discarded pairs at which JSON tells the curve, and the least quality kept there."""
@@ -160,6 +162,7 @@ def _areas(evaluation: Evaluation, standing: Standing, kind: Kind) -> list[Recor
             record: Record = {"recogniser": standing.recogniser, "measure": measure, "limit": limit}
             for name, areas in standing.areas.items():
                 record[name] = finite(areas[row, column])
+            record["gain"] = finite(standing.gain[row, column])
             known = record[kind] is not None
             record["rank"] = int(ranks[row, column]) if known else None
             if standing.resampled is not None:

@@ -32,6 +32,7 @@ def test_each_figure_is_that_of_one_curve(comparisons, evaluation):
             areas = pauc(edc(one.similarity, both, pairs.mated, AT))
             assert standing.areas["raw"][row].tolist() == [area.raw for area in areas]
             assert standing.areas["above_best"][row].tolist() == [a.above_best for a in areas]
+            assert standing.gain[row].tolist() == [area.gain for area in areas]
             drawn = bootstrap(
                 one.similarity,
                 {name: both},

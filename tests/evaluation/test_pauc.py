@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.evaluation import Definition, edc, pauc
@@ -32,9 +34,31 @@ def test_without_errors_there_is_nothing_to_normalise_by():
     (area,) = pauc(curve_of([0.9, 0.9]), [0.2])
     assert area.raw == area.above_best == 0
     assert math.isnan(area.normalised)
+    assert math.isnan(area.gain)
 
 
 @pytest.mark.parametrize("limit", [0, -0.1, 1.1, math.nan])
 def test_limits_are_shares(limit):
     with pytest.raises(FiqaError, match="not within"):
         pauc(curve_of([0.1, 0.9]), [limit])
+
+
+@given(errors=st.integers(1, 1999), limit=st.floats(0.05, 1), seed=st.integers(0, 1000))
+def test_the_gain_is_1_with_the_errors_first_and_in_proportion_between(errors, limit, seed):
+    pairs = 2000
+    similarity = np.where(np.arange(pairs) < errors, 0.1, 0.9)
+    order = np.random.default_rng(seed).permutation(pairs)
+    perfect, mixed, silent = (
+        pauc(edc(similarity, quality, np.ones(pairs), AT_HALF), [limit])[0]
+        for quality in (np.arange(pairs), order, np.zeros(pairs))
+    )
+    # A curve of pairs is a staircase at its corners; the perfect order's is their limit.
+    assert perfect.gain == pytest.approx(1, abs=2 / (pairs * limit * (1 - errors / pairs)))
+    assert silent.gain == pytest.approx(0)
+    share = (1 - mixed.normalised) / (1 - perfect.normalised)
+    assert mixed.gain == pytest.approx(share * perfect.gain, abs=1e-6)
+
+
+def test_with_errors_alone_there_is_nothing_to_gain():
+    (area,) = pauc(curve_of([0.1, 0.1]), [1])
+    assert math.isnan(area.gain)
