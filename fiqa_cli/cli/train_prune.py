@@ -33,6 +33,17 @@ def prune(
             show_default="in their place",
         ),
     ] = None,
+    leave: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=1.0,
+            metavar="SHARE",
+            help="Of the multiply-adds: beyond the silent channels drop those that matter least to "
+            "the quality, until no more are left. Qualities change: train on from the new weights, "
+            "with --backbone.",
+        ),
+    ] = 1.0,
     copies: Annotated[
         int, typer.Option(min=0, help="Degraded copies of each face that are looked at, too.")
     ] = 4,
@@ -40,7 +51,7 @@ def prune(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Make a trained MobileFaceNet faster to score with, and its qualities no others.
+    """Make a trained MobileFaceNet faster to score with; its qualities stay (without --leave).
 
     Channels that its ReLUs hold at 0 on all of these faces and their degraded copies become exactly
     0, and scoring on a CPU leaves them out. Prints how many they are in each layer.
@@ -55,7 +66,14 @@ def prune(
 
     with nullcontext(silent) if quiet else on_preparation(console) as advance:
         found = silence_file(
-            model, faces, find_device(device), output, copies=copies, seed=seed, advance=advance
+            model,
+            faces,
+            find_device(device),
+            output,
+            leave=leave,
+            copies=copies,
+            seed=seed,
+            advance=advance,
         )
     for name, (count, channels) in found.layers.items():
         typer.echo(f"{name}: {count} of {channels}")

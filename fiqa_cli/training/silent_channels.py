@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.methods.device import cores
@@ -20,15 +21,18 @@ from fiqa_cli.methods.distilled import normalise
 from fiqa_cli.networks.folding import fold
 from fiqa_cli.networks.heads import QualityNetwork
 from fiqa_cli.networks.mobilefacenet import ConvBlock
-from fiqa_cli.networks.pruning import prune
+from fiqa_cli.networks.multiply_adds import multiply_adds
 from fiqa_cli.training.batches import channels_first
-from fiqa_cli.training.crops import SIZE, open_crops
+from fiqa_cli.training.channel_importance import weaken
+from fiqa_cli.training.crops import open_crops
 from fiqa_cli.training.pictures import Pictures
 from fiqa_cli.training.reporting import Advance, silent
 from fiqa_cli.training.weights_file import read_weights, require_trained, write_weights
 from fiqa_cli.zoo.load import load_network
 
 BATCH = 64
+WEIGHED = 1024
+"""Pictures at most on which importance is found; evenly spread over all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ def silence_file(
     device: torch.device,
     output: Path | None = None,
     *,
+    leave: float = 1.0,
     copies: int = 4,
     seed: int = 1,
     advance: Advance = silent,
@@ -58,7 +63,9 @@ def silence_file(
 
     `model` is its folder or its safetensors file; the weights go to `output`, or in their place.
     Silent are those that are so on all faces of `data` and on `copies` degraded ones of each, which
-    `seed` determines. Raises `FiqaError` for weights of another kind, or without ReLUs.
+    `seed` determines. Where that leaves more than `leave` of the multiply-adds, the least important
+    channels go, too (`channel_importance`). Raises `FiqaError` for weights of another kind, or
+    without ReLUs.
     """
     trained = require_trained(model)
     assert trained.path is not None
@@ -72,7 +79,16 @@ def silence_file(
     before = multiply_adds(recogniser)
     with ThreadPoolExecutor(cores(), "read") as pool:
         pictures = Pictures(open_crops(data), copies, seed, pool)
-        layers = silence(recogniser, _batches(pictures, advance), device)
+        watched = np.arange(len(pictures))
+        doing = "looking for silent channels"
+        layers = silence(recogniser, _batches(pictures, watched, advance, doing), device)
+        limit, left = round(leave * before), multiply_adds(recogniser)
+        if left > limit:
+            watched = watched[:: -(-len(watched) // WEIGHED)]
+            doing = "weighing channels"
+            weaken(
+                network, lambda: _batches(pictures, watched, advance, doing), device, limit / left
+            )
     state = network.state_dict()
     changed = {name: state[name].to(value.dtype) for name, value in weights.items()}
     write_weights(output or trained.path, changed, told)
@@ -116,17 +132,10 @@ def silence(
     return {name: (int((~seen).sum()), len(seen)) for name, seen in fired.items()}
 
 
-def multiply_adds(recogniser: nn.Module) -> int:
-    """Multiplications and additions of a crop's embedding, without what `prune` leaves out."""
-    folded = fold(recogniser)
-    prune(folded)
-    with FlopCounterMode(display=False) as counted, torch.inference_mode():
-        folded(torch.zeros(1, 3, SIZE, SIZE))
-    return int(counted.get_total_flops()) // 2
-
-
-def _batches(pictures: Pictures, advance: Advance) -> Iterator[Tensor]:
-    for first in range(0, len(pictures), BATCH):
-        numbers = range(first, min(first + BATCH, len(pictures)))
-        yield channels_first(pictures.read(numbers))
-        advance("looking for silent channels", numbers.stop, len(pictures))
+def _batches(
+    pictures: Pictures, numbers: NDArray[np.int64], advance: Advance, doing: str
+) -> Iterator[Tensor]:
+    for first in range(0, len(numbers), BATCH):
+        part = numbers[first : first + BATCH]
+        yield channels_first(pictures.read(part))
+        advance(doing, first + len(part), len(numbers))

@@ -193,15 +193,16 @@ def test_what_was_pruned_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, ...]] = []
 
     def record(model: Path, data: object, device: object, output: object, **options: Any) -> Any:
-        calls.append((model, data, output, options["copies"], options["seed"]))
+        asked = (options["leave"], options["copies"], options["seed"])
+        calls.append((model, data, output, *asked))
         layers = {"conv1": (16, 64), "conv_23.conv": (11, 128)}
         return Silenced(layers, pictures=40, before=201_000_000, after=150_750_000)
 
     monkeypatch.setattr("fiqa_cli.training.silent_channels.silence_file", record)
-    line = "prune m a b.tar -o n.safetensors --copies 3 --seed 7 --device cpu -q"
+    line = "prune m a b.tar -o n.safetensors --leave 0.9 --copies 3 --seed 7 --device cpu -q"
     done = CliRunner().invoke(app, line.split())
     assert done.exit_code == 0
     assert done.stdout == "conv1: 16 of 64\nconv_23.conv: 11 of 128\n"
     told = "n.safetensors: 150.8 million multiply-adds a crop, 25.0% fewer than 201.0"
     assert told in done.stderr
-    assert calls == [(Path("m"), [Path("a"), Path("b.tar")], Path("n.safetensors"), 3, 7)]
+    assert calls == [(Path("m"), [Path("a"), Path("b.tar")], Path("n.safetensors"), 0.9, 3, 7)]

@@ -92,7 +92,7 @@ def test_other_pairs_give_no_interval_of_the_mean(comparisons):
 
 def test_equal_areas_share_a_place_and_unknown_ones_are_last():
     areas = np.array([[0.3], [0.1], [np.nan], [0.3], [0.2]])
-    standing = Standing("r", None, {"raw": areas}, None)
+    standing = Standing("r", None, {"raw": areas}, areas, None)
     assert standing.ranks("raw")[:, 0].tolist() == [3, 1, 5, 3, 2]
 
 

@@ -83,6 +83,7 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
     ("name", "kind", "copies"),
     [
         ("ediffiqa-n-first", DistillRecipe, 2),
+        ("ediffiqa-n-second", DistillRecipe, 1),
         ("ediffiqa-n", DistillRecipe, 1),
         ("fr-n", RecogniserRecipe, 2),
         ("unet-n", DiffusionRecipe, 2),

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,37 +15,16 @@ from fiqa_cli.methods.distilled import normalise
 from fiqa_cli.methods.precision import Precision
 from fiqa_cli.networks.folding import fold
 from fiqa_cli.networks.heads import EDifFIQANetwork
-from fiqa_cli.networks.mobilefacenet import ConvBlock, MobileFaceNet
+from fiqa_cli.networks.mobilefacenet import MobileFaceNet
+from fiqa_cli.networks.multiply_adds import multiply_adds
 from fiqa_cli.networks.pruning import prune
 from fiqa_cli.training.crops import open_crops
 from fiqa_cli.training.pictures import Pictures
-from fiqa_cli.training.silent_channels import multiply_adds, silence, silence_file
+from fiqa_cli.training.silent_channels import silence, silence_file
 from networks.rule import crops, fill
+from training.rectified import batches, quiet, rectified
 
 CPU = torch.device("cpu")
-
-
-def rectified(network: nn.Module) -> dict[str, ConvBlock]:
-    return {
-        name: each
-        for name, each in network.named_modules()
-        if isinstance(each, ConvBlock) and hasattr(each, "prelu")
-    }
-
-
-def quiet(network: nn.Module) -> nn.Module:
-    """With ReLUs whose biases hold about a third of the channels down on most crops."""
-    fill(network)
-    with torch.no_grad():
-        for block in rectified(network).values():
-            block.prelu.weight.zero_()
-            block.bn.bias[::3] -= 2
-    return network
-
-
-def batches() -> list[Tensor]:
-    both = torch.from_numpy(np.concatenate((crops(), crops(1)))).permute(0, 3, 1, 2)
-    return list(both.split(3))
 
 
 def fired(network: nn.Module) -> dict[str, Tensor]:
@@ -86,20 +64,6 @@ def test_channels_that_never_fire_are_zeroed_and_nothing_else() -> None:
         torch.testing.assert_close(network(pixels), before, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(folded(pixels), before, rtol=1e-4, atol=1e-6)
     assert multiply_adds(network) < 0.9 * cost
-
-
-def test_multiply_adds_are_those_of_the_layers() -> None:
-    network = fill(MobileFaceNet())
-    counts: list[int] = []
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(
-                lambda layer, _inputs, out: counts.append(out.numel() * layer.weight[0].numel())
-            )
-    with torch.inference_mode():
-        network(torch.zeros(1, 3, 112, 112))
-    expected = sum(counts)
-    assert multiply_adds(network) == expected
 
 
 def test_a_network_without_relus_is_refused() -> None:
@@ -162,6 +126,19 @@ def test_a_file_scores_the_same_with_less(model: Path, faces: Path, tmp_path: Pa
     silence_file(model, [faces], CPU, copies=1, seed=3)
     again = load_file(model / "model.safetensors")
     assert all(torch.equal(again[name], value) for name, value in written.items())
+
+
+def test_a_share_is_left_of_what_it_was_before(model: Path, faces: Path, tmp_path: Path) -> None:
+    file, output = tmp_path / "quiet.safetensors", tmp_path / "less.safetensors"
+    found = silence_file(model, [faces], CPU, file, copies=0)
+    leave = found.after / found.before
+    # Where the silent channels are enough, no others go.
+    silence_file(model, [faces], CPU, output, leave=leave, copies=0)
+    kept, quietened = load_file(output), load_file(file)
+    assert all(torch.equal(kept[name], value) for name, value in quietened.items())
+    less = silence_file(model, [faces], CPU, output, leave=leave - 0.02, copies=0)
+    assert (less.layers, less.before) == (found.layers, found.before)
+    assert leave - 0.04 < less.after / less.before <= leave - 0.02
 
 
 def test_a_folder_that_is_not_there_is_told_before_anything_is_read(
