@@ -8,18 +8,13 @@ import typer
 
 from fiqa_cli.cli.completion import models_of
 from fiqa_cli.cli.console import console, note
-from fiqa_cli.cli.train_options import Device, Quiet
+from fiqa_cli.cli.train_options import Device, Quiet, Trained
 
 SCALE = "Scale"
 
 
 def calibrate(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="Folder that 'fiqa train distill' wrote, or its safetensors file."
-        ),
-    ],
+    model: Trained,
     faces: Annotated[
         list[Path],
         typer.Argument(

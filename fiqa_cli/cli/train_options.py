@@ -25,6 +25,12 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Trained = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="Folder that 'fiqa train distill' wrote, or its safetensors file."
+    ),
+]
 Output = Annotated[
     Path,
     typer.Option(

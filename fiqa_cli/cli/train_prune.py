@@ -7,16 +7,11 @@ from typing import Annotated
 import typer
 
 from fiqa_cli.cli.console import console, note
-from fiqa_cli.cli.train_options import Device, Quiet
+from fiqa_cli.cli.train_options import Device, Quiet, Trained
 
 
 def prune(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="Folder that 'fiqa train distill' wrote, or its safetensors file."
-        ),
-    ],
+    model: Trained,
     faces: Annotated[
         list[Path],
         typer.Argument(

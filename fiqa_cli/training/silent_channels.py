@@ -25,6 +25,7 @@ from fiqa_cli.networks.multiply_adds import multiply_adds
 from fiqa_cli.training.batches import channels_first
 from fiqa_cli.training.channel_importance import weaken
 from fiqa_cli.training.crops import open_crops
+from fiqa_cli.training.folding import is_foldable
 from fiqa_cli.training.pictures import Pictures
 from fiqa_cli.training.reporting import Advance, silent
 from fiqa_cli.training.weights_file import read_weights, require_trained, write_weights
@@ -64,8 +65,8 @@ def silence_file(
     `model` is its folder or its safetensors file; the weights go to `output`, or in their place.
     Silent are those that are so on all faces of `data` and on `copies` degraded ones of each, which
     `seed` determines. Where that leaves more than `leave` of the multiply-adds, the least important
-    channels go, too (`channel_importance`). Raises `FiqaError` for weights of another kind, or
-    without ReLUs.
+    channels go, too (`channel_importance`). Raises `FiqaError` for weights of another kind, without
+    ReLUs or, with `leave` below 1, with anything else.
     """
     trained = require_trained(model)
     assert trained.path is not None
@@ -76,6 +77,11 @@ def silence_file(
     if weights.keys() - network.state_dict().keys():
         raise FiqaError(f"{trained.path} has other names than 'fiqa train distill' gives weights")
     recogniser = cast(QualityNetwork, network).recogniser
+    if leave < 1 and not is_foldable(recogniser):
+        raise FiqaError(
+            "--leave is for a MobileFaceNet whose PReLUs all have slope 0: training would wake the "
+            "channels of others"
+        )
     before = multiply_adds(recogniser)
     with ThreadPoolExecutor(cores(), "read") as pool:
         pictures = Pictures(open_crops(data), copies, seed, pool)

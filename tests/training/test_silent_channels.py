@@ -141,6 +141,16 @@ def test_a_share_is_left_of_what_it_was_before(model: Path, faces: Path, tmp_pat
     assert leave - 0.04 < less.after / less.before <= leave - 0.02
 
 
+def test_nothing_is_weighed_where_training_would_wake_it(model: Path, faces: Path) -> None:
+    file = model / "model.safetensors"
+    weights = load_file(file)
+    weights["base_model.conv_3.model.1.conv.prelu.weight"] += 0.25
+    save_file(weights, file)
+    with pytest.raises(FiqaError, match="--leave is for"):
+        silence_file(model, [faces], CPU, leave=0.9, copies=0)
+    assert silence_file(model, [faces], CPU, copies=0).pictures == 4
+
+
 def test_a_folder_that_is_not_there_is_told_before_anything_is_read(
     model: Path, tmp_path: Path
 ) -> None:
