@@ -6,6 +6,7 @@ from the centre, all in units of the stride, as insightface's `SCRFD` class deco
 """
 
 import itertools
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import torch
@@ -16,6 +17,10 @@ STRIDES = (8, 16, 32)
 ANCHOR_SIZES = ((16.0, 32.0), (64.0, 128.0), (256.0, 512.0))
 """Side in pixels of the faces for which each anchor of each level answers."""
 ANCHORS = 2
+WIDTHS = ((24, 32, 48, 80), (32, 48, 64, 96))
+"""Channels at strides 4, 8, 16, 32; before and after the training has added some."""
+PYRAMIDS = ((32, 48, 64), (48, 48, 64))
+"""Channels of the levels at strides 8, 16, 32, likewise."""
 
 
 class Predictions(NamedTuple):
@@ -95,19 +100,14 @@ class Head(nn.Module):
 class Scrfd(nn.Module):
     """Backbone, top-down pyramid and one head per level.
 
-    Input `[N, 3, H, W]` RGB, (x − 127.5) / 128, H and W multiples of 32. `widths` are the
-    channels at strides 4, 8, 16, 32, `pyramid` those of the levels at strides 8, 16, 32. `depth`
-    counts the steps, 0 to 2, in which the training has added blocks.
+    Input `[N, 3, H, W]` RGB, (x − 127.5) / 128, H and W multiples of 32. `depth` counts the
+    steps, 0 to 2, in which the training has added blocks, `width` those, 0 or 1, in which it has
+    added channels.
     """
 
-    def __init__(
-        self,
-        widths: tuple[int, int, int, int] = (24, 32, 48, 80),
-        pyramid: tuple[int, int, int] = (32, 48, 64),
-        depth: int = 2,
-    ) -> None:
+    def __init__(self, depth: int = 2, width: int = 0) -> None:
         super().__init__()
-        stem, low, middle, high = widths
+        (stem, low, middle, high), pyramid = WIDTHS[width], PYRAMIDS[width]
         # One 6×6 convolution of stride 4: half the time of the usual two 3×3 of stride 2.
         self.stem = conv(3, stem, 6, 4)
         self.stage8 = nn.Sequential(conv(stem, low, 3, 2), Residual(low, low // 2))
@@ -118,7 +118,8 @@ class Scrfd(nn.Module):
             conv(middle, high, 3, 2), *(Residual(high, high) for _ in range(3 if depth else 2))
         )
         self.laterals = nn.ModuleList(
-            conv(width, channels, 1) for width, channels in zip(widths[1:], pyramid, strict=True)
+            conv(inputs, outputs, 1)
+            for inputs, outputs in zip((low, middle, high), pyramid, strict=True)
         )
         self.narrowings = nn.ModuleList(
             conv(above, below, 1) for below, above in itertools.pairwise(pyramid)
@@ -127,6 +128,22 @@ class Scrfd(nn.Module):
         self.heads = nn.ModuleList(map(Head, pyramid, STRIDES, ANCHOR_SIZES, blocks))
         self.channels = pyramid
         """Of the features of each level."""
+
+    @torch.no_grad()
+    def grow_from(self, state: Mapping[str, Tensor]) -> None:
+        """Take over the weights `state` of a network with fewer blocks or channels.
+
+        The channels that it has become the first ones of this one and hear no others: the function
+        stays the same. The new ones start at random, and nothing listens to them yet
+        (as Net2Net, Chen et al., 2016, but they need not break out of being copies).
+        """
+        for name, own in self.state_dict().items():
+            old = state.get(name)
+            if old is None:
+                continue
+            if own.dim() > 1:
+                own[: len(old)] = 0
+            own[tuple(map(slice, old.shape))] = old
 
     def features(self, x: Tensor) -> list[Tensor]:
         """What the predictions of each level are read from: `[N, C, H / stride, W / stride]`."""

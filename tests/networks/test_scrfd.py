@@ -10,8 +10,31 @@ def net() -> Scrfd:
     return Scrfd().eval()
 
 
-def test_stays_small(net):
-    assert sum(p.numel() for p in net.parameters()) <= 800_000
+@pytest.mark.parametrize("width, most", [(0, 800_000), (1, 1_150_000)])
+def test_stays_small(width, most):
+    assert sum(p.numel() for p in Scrfd(width=width).parameters()) <= most
+
+
+def test_new_channels_are_unheard_at_first_and_learn_at_once():
+    """Wider, the network gives the same predictions, and everything new has a slope."""
+    net = Scrfd().eval()
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):  # as after some training
+                module.running_mean.normal_()
+                module.weight.normal_(1, 0.1)
+    wide = Scrfd(width=1)
+    wide.grow_from(net.state_dict())
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, found = net(image), wide.eval()(image)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    sum(x.square().mean() for x in wide.train()(image)).backward()
+    for name, value in net.state_dict().items():
+        own = wide.get_parameter(name) if not name.endswith(("mean", "var", "tracked")) else None
+        if own is not None and own.dim() > 1 and own.shape[1] > value.shape[1]:
+            assert (own.grad[: len(value), value.shape[1] :] != 0).any(), name
 
 
 @pytest.mark.parametrize("height, width", [(32, 32), (64, 160)])

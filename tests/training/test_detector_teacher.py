@@ -1,66 +1,24 @@
 """The teacher: the faces that insightface finds with it, and the features that its scores read."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.training.detector.labels import Faces, detector
 from fiqa_cli.training.detector.teacher import Judgement, Teacher, settle, strongest
 from fiqa_cli.training.detector.teacher_memory import TeacherMemory
-
-STRIDES = (8, 16, 32)
-
-
-class Scrfd(nn.Module):
-    """Few, random predictions from colours, with the parameter names of insightface's SCRFD."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bbox_head = nn.Module()
-        for kind, width in (("cls", 1), ("reg", 4), ("kps", 10)):
-            convs = {f"({s}, {s})": nn.Conv2d(6, 2 * width, 1) for s in STRIDES}
-            setattr(self.bbox_head, f"stride_{kind}", nn.ModuleDict(convs))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        outputs = []
-        for kind, width in (("cls", 1), ("reg", 4), ("kps", 10)):
-            for stride in STRIDES:
-                seen = F.avg_pool2d(x, stride)
-                conv = getattr(self.bbox_head, f"stride_{kind}")[f"({stride}, {stride})"]
-                raw = conv(torch.cat((seen, seen.square()), 1))
-                out = raw.permute(0, 2, 3, 1).reshape(x.shape[0], -1, width)
-                outputs.append((8 * out - 6).sigmoid() if kind == "cls" else out + 1.5)
-        return outputs
+from training.random_scrfd import STRIDES, pictures, write_scrfd
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ONNX file for pictures of 64×64 pixels, as the teacher is one for 640×640."""
-    torch.manual_seed(5)
     path = tmp_path_factory.mktemp("teacher") / "scrfd.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Scrfd().eval(),
-            (torch.zeros(1, 3, 64, 64),),
-            str(path),
-            input_names=["images"],
-            dynamic_axes={"images": {0: "batch"}},
-            opset_version=13,
-            dynamo=False,
-        )
+    write_scrfd(path)
     return path
-
-
-def pictures(count: int, height: int = 64, width: int = 64) -> Tensor:
-    grain = torch.randint(0, 256, (count, 3, height // 8, width // 8)).float()
-    return F.interpolate(grain, (height, width)).to(torch.uint8)
 
 
 def test_faces_are_those_that_insightface_finds(file: Path) -> None:

@@ -161,7 +161,7 @@ def test_the_second_phase_begins_with_what_the_first_has_learnt(tmp_path, batche
     first = Run(PHASE)
     train(first, batches, tmp_path / "first.pt")
     second = Run(replace(PHASE, depth=1))
-    second.start_from(tmp_path / "first.pt")
+    second.start_from([tmp_path / "first.pt"])
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         wanted = first.averaged(image)

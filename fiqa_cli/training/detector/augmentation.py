@@ -234,11 +234,12 @@ def compose_canvas(
 
 def degrade_canvas(
     canvas: Image, faces: Faces, style: Style, rng: np.random.Generator, sure: float = 0.5
-) -> tuple[Image, Faces]:
+) -> tuple[Image, Faces, float]:
     """Degrade a canvas unless chance keeps it clean, and judge its faces by what is left.
 
     Faces with scores of at least `sure` are to be found; the others are to be ignored. Faces
-    whose detail was lost (side over loss of resolution below `LEAST_FACE`) score at most 0.3.
+    whose detail was lost (side over loss of resolution below `LEAST_FACE`) score at most 0.3. The
+    third of what is returned is that loss, a factor of 1 or more.
     """
     sides = np.sqrt((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1))
     found = sides[faces.scores >= sure]
@@ -247,4 +248,4 @@ def degrade_canvas(
     if style.clean == 0 or rng.random() >= style.clean:
         canvas, factor = degrade(canvas, rng, strongest)
     scores = np.where(sides / factor < LEAST_FACE, np.minimum(faces.scores, 0.3), faces.scores)
-    return canvas, Faces(faces.boxes, faces.landmarks, scores.astype(np.float32))
+    return canvas, Faces(faces.boxes, faces.landmarks, scores.astype(np.float32)), factor

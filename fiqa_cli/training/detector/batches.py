@@ -1,7 +1,7 @@
 """Batches of canvases, each a function of the seed and the step alone."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fiqa_cli.training.detector.answers import Answers, TeacherHead, readable
+from fiqa_cli.training.detector.assignment import make_anchors
 from fiqa_cli.training.detector.augmentation import (
+    LEAST_FACE,
     Image,
     Sources,
     Style,
@@ -40,12 +43,18 @@ class Batch(NamedTuple):
     targets: list[Target]
     features: list[Tensor] | None = None
     """`[N, C, H, W]` of each level: the teacher's last features, if it is to be imitated."""
+    answers: Answers | None = None
+    """The teacher's, if they are what is to be learnt."""
+    readable: Tensor | None = None
+    """`[N, A]` bool: where its answers hold."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
         targets = [Target(*(value.to(device) for value in target)) for target in self.targets]
         features = [level.to(device) for level in self.features] if self.features else None
-        return Batch(self.images.to(device), targets, features)
+        answers = Answers(*(value.to(device) for value in self.answers)) if self.answers else None
+        readable = None if self.readable is None else self.readable.to(device)
+        return Batch(self.images.to(device), targets, features, answers, readable)
 
 
 def load_sources(
@@ -91,6 +100,8 @@ class CanvasBatches:
     memory: TeacherMemory | None = None
     """What the teacher makes of a pool of batches; canvases then come from that pool alone, in a
     new order and newly degraded at every round."""
+    head: TeacherHead | None = None
+    """Reads the teacher's answers from its memory."""
 
     def compose(self, index: int) -> list[tuple[Image, Faces]]:
         """The canvases of batch `index` and their faces, before they are degraded."""
@@ -110,12 +121,13 @@ class CanvasBatches:
             features, judged = self.memory.load(index)
         style = self.styles[index >= self.closing]
         rng = np.random.default_rng([self.seed, step, 1])
-        images, targets = [], []
+        images, targets, losses = [], [], []
         for number, (canvas, faces) in enumerate(self.compose(index)):
             if judged:
                 faces = settle(faces, judged[number])
-            image, seen = degrade_canvas(canvas, faces, style, rng, self.sure)
+            image, seen, loss = degrade_canvas(canvas, faces, style, rng, self.sure)
             images.append(image)
+            losses.append(loss)
             targets.append(
                 Target(
                     torch.from_numpy(seen.boxes),
@@ -123,7 +135,42 @@ class CanvasBatches:
                     torch.from_numpy(seen.scores >= self.sure),
                 )
             )
-        return Batch(to_tensor(images), targets, features)
+        if not (self.head and features):
+            return Batch(to_tensor(images), targets, features)
+        answers = self.head(features)
+        anchors = make_anchors(*images[0].shape[:2])
+        held = readable(answers, anchors, losses, LEAST_FACE)
+        return Batch(to_tensor(images), targets, features, answers, held)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Batches of several kinds, taken in turn."""
+
+    kinds: Sequence[CanvasBatches]
+
+    def __getitem__(self, step: int) -> Batch:
+        round_, kind = divmod(step, len(self.kinds))
+        return self.kinds[kind][round_]
+
+
+def in_turn(
+    sources: Sources,
+    seed: int,
+    styles: Sequence[Style],
+    memories: Sequence[TeacherMemory],
+    head: TeacherHead,
+    canvases: int = CANVASES,
+) -> Turns:
+    """The batches of several memories, each of canvases of one style, with the answers to them."""
+    return Turns(
+        [
+            CanvasBatches(
+                sources, seed, (style, style), 0, canvases=canvases, memory=memory, head=head
+            )
+            for style, memory in zip(styles, memories, strict=True)
+        ]
+    )
 
 
 def to_tensor(images: list[Image]) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fiqa_cli.networks.scrfd import STRIDES, Scrfd
+from fiqa_cli.training.detector.train import mean_weights
 from fiqa_cli.zoo.onnx_writer import write_onnx
 
 OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "box", "landmark") for stride in STRIDES]
@@ -58,18 +59,11 @@ def export_onnx(net: Scrfd, path: Path) -> None:
 
 
 def mean_network(checkpoints: Sequence[Path]) -> Scrfd:
-    """The network whose weights are the mean of the averaged weights of runs.
-
-    Of two runs of which one began where the other ended it may do better than both (Wortsman et
-    al.: Model soups, 2022). All have the same depth.
-    """
-    states = [torch.load(path, weights_only=True) for path in checkpoints]
-    net = Scrfd(depth=states[0]["recipe"]["depth"])
-    weights = {
-        name: torch.stack([state["averaged"][name] for state in states]).float().mean(0)
-        for name in states[0]["averaged"]
-    }
-    net.load_state_dict(weights)
+    """The network whose weights are the mean of the averaged weights of runs (`mean_weights`)."""
+    recipe = torch.load(checkpoints[0], weights_only=True)["recipe"]
+    # A checkpoint from before there was a choice of width has the first one.
+    net = Scrfd(recipe["depth"], recipe.get("width", 0))
+    net.load_state_dict(mean_weights(checkpoints))
     return net
 
 

@@ -33,6 +33,15 @@ class Losses(NamedTuple):
         return self.score + 2 * self.box + landmark_weight * self.landmark
 
 
+def anchor_boxes(distances: Tensor, anchors: Anchors, chosen: Tensor) -> Tensor:
+    """Boxes `[P, 4]` (x1, y1, x2, y2) in pixels of the anchors `chosen [P]`.
+
+    `distances [P, 4]` are left, top, right, bottom, in strides.
+    """
+    centre, reach = anchors.centres[chosen], distances * anchors.strides[chosen, None]
+    return torch.cat([centre - reach[:, :2], centre + reach[:, 2:]], 1)
+
+
 def box_overlap(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """IoU and distance-IoU (Zheng et al., 2020), each `[P]`, of boxes `[P, 4]` pairwise."""
     low = torch.maximum(predicted[:, :2], wanted[:, :2])
@@ -70,9 +79,7 @@ def detector_loss(predictions: Predictions, anchors: Anchors, targets: list[Targ
     box, landmark = torch.cat(boxes), torch.cat(landmarks)
 
     centre, stride = anchors.centres[column], anchors.strides[column, None]
-    distance = predictions.distances[row, column] * stride
-    predicted = torch.cat([centre - distance[:, :2], centre + distance[:, 2:]], 1)
-    iou, diou = box_overlap(predicted, box)
+    iou, diou = box_overlap(anchor_boxes(predictions.distances[row, column], anchors, column), box)
     wanted_scores[row, column] = (1 + iou.detach()) / 2
 
     modulation = (wanted_scores - predictions.logits.detach().sigmoid()).square()

@@ -19,13 +19,17 @@ class Phase:
     closing: int = 2800
     """First step of the closing part: canvases closer to real photos, heavier landmarks."""
     styles: tuple[str, str] = ("varied", "close")
-    """Canvases (`STYLES`) before the closing part and in it."""
+    """Canvases (`STYLES`) before the closing part and in it; of `answers`, those taken in turn."""
     landmark_weights: tuple[float, float] = (5.0, 15.0)
     """Weight of the landmark loss before the closing part and in it."""
     imitation: float = 0.0
     """Weight of the distance to the teacher's features; 0: they are not needed."""
+    answers: bool = False
+    """Whether the teacher's answers at every anchor are what is learnt, not faces."""
     depth: int = 0
     """How often blocks were added to the network (`Scrfd`)."""
+    width: int = 0
+    """How often channels were added to it."""
     seed: int = 2026
 
     def rate_at(self, step: int) -> float:
@@ -92,12 +96,27 @@ PHASES = {
     ),
 }
 PHASES[7] = replace(PHASES[5], steps=1200)
+PHASES[8] = Phase(
+    steps=7600,
+    rate=1.5e-3,
+    decay=0.95,
+    closing=0,
+    styles=("crowded", "near"),
+    landmark_weights=(30.0, 30.0),
+    imitation=2.0,
+    answers=True,
+    depth=2,
+    width=1,
+)
 """By number. The first begins with random weights, each other one with those of the phase before
-it; blocks that are new in it start as the identity."""
+it, the eighth with the mean of the two before; blocks that are new start as the identity, channels
+that are new unheard."""
 
 POOLS = {4: 2000, 6: 1800}
 """Batches of canvases of which the teacher's features are kept, for the phases that imitate them;
 about 4 MB each."""
+ANSWERED = (6, 4)
+"""The phases whose pools the eighth learns the answers to, in the order of its styles."""
 
 
 def same_so_far(first: Phase, second: Phase, done: int) -> bool:

@@ -11,8 +11,9 @@ import torch
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.detector import find_detector_file
 from fiqa_cli.pipeline.crop_source import find_detector
-from fiqa_cli.training.detector.augmentation import STYLES
-from fiqa_cli.training.detector.batches import CanvasBatches, load_sources
+from fiqa_cli.training.detector.answers import TeacherHead
+from fiqa_cli.training.detector.augmentation import STYLES, Sources
+from fiqa_cli.training.detector.batches import CanvasBatches, Turns, in_turn, load_sources
 from fiqa_cli.training.detector.card import detector_card
 from fiqa_cli.training.detector.evaluate import SURE, WEAK, Agreement, compare, operating_point
 from fiqa_cli.training.detector.export import calibrate, export_onnx, mean_network
@@ -24,7 +25,7 @@ from fiqa_cli.training.detector.labels import (
     save_labels,
 )
 from fiqa_cli.training.detector.mine import failures
-from fiqa_cli.training.detector.phases import Phase
+from fiqa_cli.training.detector.phases import ANSWERED, Phase
 from fiqa_cli.training.detector.photos import Split, photo_names, split_photos
 from fiqa_cli.training.detector.recipe import DetectorRecipe
 from fiqa_cli.training.detector.remember import remember
@@ -77,8 +78,13 @@ def train_detector(
     if not any((labels[name].scores >= SURE).any() for name in parts.training):
         raise FiqaError(f"{recipe.teacher} finds no face to train on in {folder}")
     checkpoints = {number: work / f"phase-{number}.pt" for number in recipe.numbers}
-    # Of two phases that end alike, the mean of their weights does better than either.
-    kept = [checkpoints[number] for number in ((6, 7) if recipe.phases == 7 else (recipe.phases,))]
+
+    def finished(number: int) -> list[Path]:
+        """The checkpoints of which the mean is what has been learnt by the end of a phase.
+
+        Phases 6 and 7 end alike, and of two such the mean does better than either.
+        """
+        return [checkpoints[each] for each in ((6, 7) if number == 7 else (number,))]
 
     def export(sources: Sequence[Path], path: Path) -> float:
         """Write the detector of these checkpoints; the raw score that reads 0.5 in it."""
@@ -103,27 +109,38 @@ def train_detector(
             if not student.exists():
                 export([checkpoints[number - 1]], student)
             hard = _mined(folder, parts, labels, student, work / f"hard-{number}.json", advance)
-        memory, channels = None, TEACHER_CHANNELS
-        batches = _batches(recipe, phase, folder, parts, labels, hard)
+        sources = _sources(recipe, phase, folder, parts, labels, hard)
+        early, late = (STYLES[name] for name in phase.styles)
+        plain = CanvasBatches(
+            sources, recipe.seed, (early, late), phase.closing, canvases=recipe.batch
+        )
+        batches: CanvasBatches | Turns = plain
+        channels = TEACHER_CHANNELS
         if pool:
             memory = TeacherMemory(work / f"memory-{number}")
             if memory.pool < pool:
-                remember(batches, memory, teacher, pool, advance)
+                remember(plain, memory, teacher, pool, advance)
                 memory = TeacherMemory(memory.folder)
             channels = memory.channels
+            batches = replace(plain, memory=memory)
+        if phase.answers:
+            memories = [TeacherMemory(work / f"memory-{each}") for each in ANSWERED]
+            channels = memories[0].channels
+            head = TeacherHead(teacher)
+            batches = in_turn(sources, recipe.seed, (early, late), memories, head, recipe.batch)
         run = Run(phase, device, channels)
         if checkpoint.exists():
             run.load(checkpoint)
         elif number > 1:
-            run.start_from(checkpoints[number - 1])
+            run.start_from(finished(number - 1))
         if run.done < phase.steps:
             notify(f"phase {number} of {recipe.phases}: {phase.steps:,} steps")
             follow = _over_all(observers, before, run.done, steps)
-            train(run, replace(batches, memory=memory), checkpoint, every, follow)
+            train(run, batches, checkpoint, every, follow)
         before += phase.steps
 
     file = out / FILE
-    point = export(kept, file)
+    point = export(finished(recipe.phases), file)
     measured: list[Agreement] = []
     if parts.held_out:
         find_truth, find_faces = detector(teacher, WEAK), detector(file, min(THRESHOLDS))
@@ -209,18 +226,17 @@ def _mined(
     return found
 
 
-def _batches(
+def _sources(
     recipe: DetectorRecipe,
     phase: Phase,
     folder: Path,
     parts: Split,
     labels: dict[str, Faces],
     hard: Sequence[str],
-) -> CanvasBatches:
-    early, late = (STYLES[name] for name in phase.styles)
-    crops = Path(recipe.crops).expanduser() if early.pasted or late.pasted else None
-    sources = load_sources(folder, parts.training, labels, hard, crops)
-    return CanvasBatches(sources, recipe.seed, (early, late), phase.closing, canvases=recipe.batch)
+) -> Sources:
+    pasted = any(STYLES[name].pasted for name in phase.styles)
+    crops = Path(recipe.crops).expanduser() if pasted else None
+    return load_sources(folder, parts.training, labels, hard, crops)
 
 
 def _over_all(

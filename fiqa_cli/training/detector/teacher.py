@@ -1,7 +1,7 @@
 """The teacher: an SCRFD network that gives its last features beside the faces that it finds."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.scrfd import STRIDES
 from fiqa_cli.training.detector.assignment import make_anchors
 from fiqa_cli.training.detector.labels import Faces, pairwise_iou
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from onnxruntime import InferenceSession
 
 LEAST_SCORE = 0.3
 """Score from which a box of the teacher is at least doubtful, and not background."""
@@ -27,6 +31,46 @@ class Judgement(NamedTuple):
     """Of each canvas, scored `LEAST_SCORE` or more."""
 
 
+def read_teacher(path: Path) -> tuple["ModelProto", list[str]]:
+    """The ONNX model, made to take any size and batch, and the names of its last features.
+
+    They are what its score convolutions read, stride 8 first. Raises `FiqaError` if its layers are
+    not named as insightface names them.
+    """
+    import onnx
+
+    model = onnx.load(str(path))
+    shape = model.graph.input[0].type.tensor_type.shape.dim
+    for axis in (0, 2, 3):
+        shape[axis].Clear()
+        shape[axis].dim_param = f"axis_{axis}"
+    names = [
+        node.input[0]
+        for node in model.graph.node
+        if len(node.input) > 1 and "stride_cls" in node.input[1] and "weight" in node.input[1]
+    ]
+    if len(names) != len(STRIDES):
+        raise FiqaError(
+            f"{path.name} shows no features to imitate: the phases after the third need one of "
+            "insightface's SCRFD detectors as teacher"
+        )
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    return model, names
+
+
+def start(model: "ModelProto", threads: int) -> "InferenceSession":
+    """Run `model` on CPU with so many threads, 0: one per core."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
 class Teacher:
     """An SCRFD network with landmarks, run at any size of canvas and any batch."""
 
@@ -36,34 +80,12 @@ class Teacher:
         Raises `FiqaError` if its layers are not named as insightface names them.
         """
         import onnx
-        import onnxruntime
 
-        model = onnx.load(str(path))
-        shape = model.graph.input[0].type.tensor_type.shape.dim
-        for axis in (0, 2, 3):
-            shape[axis].Clear()
-            shape[axis].dim_param = f"axis_{axis}"
-        names = [
-            node.input[0]
-            for node in model.graph.node
-            if len(node.input) > 1 and "stride_cls" in node.input[1] and "weight" in node.input[1]
-        ]
-        if len(names) != len(STRIDES):
-            raise FiqaError(
-                f"{path.name} shows no features to imitate: the phases after the third need one of "
-                "insightface's SCRFD detectors as teacher"
-            )
-        for output in model.graph.output:
-            output.type.tensor_type.ClearField("shape")
+        model, names = read_teacher(path)
         for name in names:
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
         self.input = model.graph.input[0].name
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self.session = start(model, threads)
 
     def __call__(self, images: Tensor) -> Judgement:
         """Judge canvases, uint8 `[N, 3, H, W]` RGB, sides multiples of 32."""

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.scrfd import STRIDES, Scrfd
+from fiqa_cli.training.detector.answers import TeacherHead, answer_loss
 from fiqa_cli.training.detector.assignment import make_anchors
 from fiqa_cli.training.detector.augmentation import STYLES
-from fiqa_cli.training.detector.batches import Batch, CanvasBatches, load_sources
+from fiqa_cli.training.detector.batches import Batch, CanvasBatches, Turns, in_turn, load_sources
 from fiqa_cli.training.detector.labels import load_labels
 from fiqa_cli.training.detector.loss import detector_loss, imitation_loss
 from fiqa_cli.training.detector.phases import PHASES, Phase, same_so_far
@@ -41,7 +42,7 @@ class Run:
         torch.manual_seed(phase.seed)
         self.phase = phase
         self.device = device
-        net = Scrfd(depth=phase.depth)
+        net = Scrfd(phase.depth, phase.width)
         self.net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.net).eval()
         self.adapters = nn.ModuleList(
@@ -56,10 +57,9 @@ class Run:
         )
         self.done = 0
 
-    def start_from(self, path: Path) -> None:
-        """Begin with the averaged weights of the phase before."""
-        weights = torch.load(path, map_location="cpu", weights_only=True)["averaged"]
-        self.net.load_state_dict(weights, strict=False)
+    def start_from(self, paths: Sequence[Path]) -> None:
+        """Begin with the averaged weights of the phase before, or their mean over several."""
+        self.net.grow_from(mean_weights(paths))
         self.averaged.load_state_dict(self.net.state_dict())
 
     def save(self, path: Path) -> None:
@@ -100,7 +100,12 @@ class Run:
             group["lr"] = self.phase.rate_at(self.done)
         features = self.net.features((batch.images.float() - 127.5) / 128)
         anchors = make_anchors(*batch.images.shape[2:]).to(self.device)
-        losses = detector_loss(self.net.predict(features), anchors, batch.targets)
+        predictions = self.net.predict(features)
+        if self.phase.answers:
+            assert batch.answers is not None and batch.readable is not None
+            losses = answer_loss(predictions, anchors, batch.answers, batch.readable)
+        else:
+            losses = detector_loss(predictions, anchors, batch.targets)
         weight = self.phase.landmark_weights[self.done >= self.phase.closing]
         total, distance = losses.total(weight), torch.zeros((), device=self.device)
         if self.phase.imitation:
@@ -130,9 +135,21 @@ class Run:
                 slow.lerp_(fast, 1 - keep)
 
 
+def mean_weights(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the averaged weights of runs of equal depth and width.
+
+    Of two runs of which one began where the other ended it may do better than both (Wortsman et
+    al.: Model soups, 2022).
+    """
+    states = [
+        torch.load(path, map_location="cpu", weights_only=True)["averaged"] for path in checkpoints
+    ]
+    return {name: torch.stack([s[name] for s in states]).float().mean(0) for name in states[0]}
+
+
 def train(
     run: Run,
-    batches: CanvasBatches,
+    batches: CanvasBatches | Turns,
     checkpoint: Path,
     every: int = 200,
     observers: Sequence[Callable[[Report], None]] = (),
@@ -173,9 +190,17 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, required=True, help="what `labels` wrote")
     parser.add_argument("--checkpoint", type=Path, required=True, help="continued if it exists")
     parser.add_argument("--phase", type=int, choices=PHASES, default=1, help="of the recipe")
-    parser.add_argument("--start", type=Path, help="checkpoint of the phase before")
-    parser.add_argument("--memory", type=Path, help="what `remember` wrote, for phases 4 and 6")
-    parser.add_argument("--crops", type=Path, help="what `remember` got, for phase 6")
+    parser.add_argument(
+        "--start", type=Path, nargs="+", help="checkpoint of the phase before; the mean of several"
+    )
+    parser.add_argument(
+        "--memory",
+        type=Path,
+        nargs="+",
+        help="what `remember` wrote, for phases 4 and 6; for phase 8 of both, the sixth's first",
+    )
+    parser.add_argument("--teacher", type=Path, help="what `remember` got, for phase 8")
+    parser.add_argument("--crops", type=Path, help="what `remember` got, for phases 6 and 8")
     parser.add_argument("--hard", type=Path, help="what `mine` wrote, for phases 5 and 7")
     parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
     parser.add_argument("--seed", type=int, default=Phase.seed, help="of weights and canvases")
@@ -187,11 +212,13 @@ def main() -> None:
         parser.error("phase 1 has no --start, the others need it")
     phase = PHASES[options.phase]
     if (phase.imitation > 0) != (options.memory is not None):
-        parser.error("phases 4 and 6 need --memory, the others have none")
+        parser.error("phases 4, 6 and 8 need --memory, the others have none")
+    if phase.answers != (options.teacher is not None):
+        parser.error("phase 8 needs --teacher, the others have none")
     if ("mined" in phase.styles) != (options.hard is not None):
         parser.error("phases 5 and 7 need --hard, the others have none")
     if any(STYLES[name].pasted for name in phase.styles) != (options.crops is not None):
-        parser.error("phase 6 needs --crops, the others have none")
+        parser.error("phases 6 and 8 need --crops, the others have none")
     run = Run(replace(phase, steps=options.steps or phase.steps, seed=options.seed))
     if options.checkpoint.exists():
         run.load(options.checkpoint)
@@ -201,9 +228,16 @@ def main() -> None:
     hard = options.hard.read_text().split() if options.hard else []
     labels = load_labels(options.labels)
     sources = load_sources(options.photos, names, labels, hard, options.crops)
+    memories = [TeacherMemory(folder) for folder in options.memory or ()]
     early, late = (STYLES[name] for name in phase.styles)
-    memory = TeacherMemory(options.memory) if options.memory else None
-    batches = CanvasBatches(sources, options.seed, (early, late), phase.closing, memory=memory)
+    batches: CanvasBatches | Turns
+    if options.teacher:
+        batches = in_turn(
+            sources, options.seed, (early, late), memories, TeacherHead(options.teacher)
+        )
+    else:
+        memory = memories[0] if memories else None
+        batches = CanvasBatches(sources, options.seed, (early, late), phase.closing, memory=memory)
     with on_console(Console(stderr=True)) as observer:
         train(run, batches, options.checkpoint, observers=[observer])
 
