@@ -161,7 +161,8 @@ def test_memories_take_turns_and_are_learnt_from(
     torch.testing.assert_close(batch.answers.scores, again.scores, atol=5e-3, rtol=0)
 
     run = Run(
-        Phase(steps=40, warmup=1, imitation=2.0, answers=True, depth=2, width=1), teacher_channels=6
+        Phase(steps=40, warmup=1, imitation=2.0, answers=(6, 4), depth=2, width=1),
+        teacher_channels=6,
     )
     losses = [float(run.step(batch)[0]) for _ in range(12)]
     assert losses[-1] < 0.9 * losses[0]

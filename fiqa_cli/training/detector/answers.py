@@ -15,7 +15,7 @@ from fiqa_cli.training.detector.loss import Losses, anchor_boxes, box_overlap
 from fiqa_cli.training.detector.teacher import read_teacher, start
 
 LEAST_ANSWER = 0.1
-"""Score from which an anchor's box and landmarks are learnt; there are few below it in a face."""
+"""Score from which an anchor's box and landmarks are learnt; below it they are of no face."""
 FOCUS = 1.5
 """Power of a score's error that weighs it: 2, the quality focal loss's, would leave the scores near
 the threshold alone, 1 would spend most on backgrounds."""

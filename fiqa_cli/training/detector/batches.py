@@ -15,6 +15,7 @@ from fiqa_cli.training.detector.answers import Answers, TeacherHead, readable
 from fiqa_cli.training.detector.assignment import make_anchors
 from fiqa_cli.training.detector.augmentation import (
     LEAST_FACE,
+    STYLES,
     Image,
     Sources,
     Style,
@@ -24,6 +25,7 @@ from fiqa_cli.training.detector.augmentation import (
 from fiqa_cli.training.detector.labels import Faces
 from fiqa_cli.training.detector.loss import Target
 from fiqa_cli.training.detector.negatives import sample_pictures
+from fiqa_cli.training.detector.phases import PHASES, Phase
 from fiqa_cli.training.detector.photos import LONGEST, photo_names, read_photo
 from fiqa_cli.training.detector.teacher import LEAST_SCORE, settle
 from fiqa_cli.training.detector.teacher_memory import TeacherMemory
@@ -152,6 +154,12 @@ class Turns:
     def __getitem__(self, step: int) -> Batch:
         round_, kind = divmod(step, len(self.kinds))
         return self.kinds[kind][round_]
+
+
+def canvas_styles(phase: Phase) -> list[Style]:
+    """The styles of a phase's canvases: before its closing part and in it, or of each pool."""
+    pools = [PHASES[number].styles[0] for number in phase.answers]
+    return [STYLES[name] for name in pools or phase.styles]
 
 
 def in_turn(

@@ -19,13 +19,14 @@ class Phase:
     closing: int = 2800
     """First step of the closing part: canvases closer to real photos, heavier landmarks."""
     styles: tuple[str, str] = ("varied", "close")
-    """Canvases (`STYLES`) before the closing part and in it; of `answers`, those taken in turn."""
+    """Canvases (`STYLES`) before the closing part and in it."""
     landmark_weights: tuple[float, float] = (5.0, 15.0)
     """Weight of the landmark loss before the closing part and in it."""
     imitation: float = 0.0
     """Weight of the distance to the teacher's features; 0: they are not needed."""
-    answers: bool = False
-    """Whether the teacher's answers at every anchor are what is learnt, not faces."""
+    answers: tuple[int, ...] = ()
+    """Phases on whose pools, taken in turn, the teacher's answers at every anchor are learnt in the
+    place of faces."""
     depth: int = 0
     """How often blocks were added to the network (`Scrfd`)."""
     width: int = 0
@@ -101,10 +102,9 @@ PHASES[8] = Phase(
     rate=1.5e-3,
     decay=0.95,
     closing=0,
-    styles=("crowded", "near"),
     landmark_weights=(30.0, 30.0),
     imitation=2.0,
-    answers=True,
+    answers=(6, 4),
     depth=2,
     width=1,
 )
@@ -115,8 +115,6 @@ that are new unheard."""
 POOLS = {4: 2000, 6: 1800}
 """Batches of canvases of which the teacher's features are kept, for the phases that imitate them;
 about 4 MB each."""
-ANSWERED = (6, 4)
-"""The phases whose pools the eighth learns the answers to, in the order of its styles."""
 
 
 def same_so_far(first: Phase, second: Phase, done: int) -> bool:

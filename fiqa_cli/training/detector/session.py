@@ -12,8 +12,14 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.detector import find_detector_file
 from fiqa_cli.pipeline.crop_source import find_detector
 from fiqa_cli.training.detector.answers import TeacherHead
-from fiqa_cli.training.detector.augmentation import STYLES, Sources
-from fiqa_cli.training.detector.batches import CanvasBatches, Turns, in_turn, load_sources
+from fiqa_cli.training.detector.augmentation import Sources
+from fiqa_cli.training.detector.batches import (
+    CanvasBatches,
+    Turns,
+    canvas_styles,
+    in_turn,
+    load_sources,
+)
 from fiqa_cli.training.detector.card import detector_card
 from fiqa_cli.training.detector.evaluate import SURE, WEAK, Agreement, compare, operating_point
 from fiqa_cli.training.detector.export import calibrate, export_onnx, mean_network
@@ -25,7 +31,7 @@ from fiqa_cli.training.detector.labels import (
     save_labels,
 )
 from fiqa_cli.training.detector.mine import failures
-from fiqa_cli.training.detector.phases import ANSWERED, Phase
+from fiqa_cli.training.detector.phases import Phase
 from fiqa_cli.training.detector.photos import Split, photo_names, split_photos
 from fiqa_cli.training.detector.recipe import DetectorRecipe
 from fiqa_cli.training.detector.remember import remember
@@ -110,9 +116,9 @@ def train_detector(
                 export([checkpoints[number - 1]], student)
             hard = _mined(folder, parts, labels, student, work / f"hard-{number}.json", advance)
         sources = _sources(recipe, phase, folder, parts, labels, hard)
-        early, late = (STYLES[name] for name in phase.styles)
+        styles = canvas_styles(phase)
         plain = CanvasBatches(
-            sources, recipe.seed, (early, late), phase.closing, canvases=recipe.batch
+            sources, recipe.seed, (styles[0], styles[1]), phase.closing, canvases=recipe.batch
         )
         batches: CanvasBatches | Turns = plain
         channels = TEACHER_CHANNELS
@@ -124,10 +130,10 @@ def train_detector(
             channels = memory.channels
             batches = replace(plain, memory=memory)
         if phase.answers:
-            memories = [TeacherMemory(work / f"memory-{each}") for each in ANSWERED]
+            memories = [TeacherMemory(work / f"memory-{each}") for each in phase.answers]
             channels = memories[0].channels
             head = TeacherHead(teacher)
-            batches = in_turn(sources, recipe.seed, (early, late), memories, head, recipe.batch)
+            batches = in_turn(sources, recipe.seed, styles, memories, head, recipe.batch)
         run = Run(phase, device, channels)
         if checkpoint.exists():
             run.load(checkpoint)
@@ -234,7 +240,7 @@ def _sources(
     labels: dict[str, Faces],
     hard: Sequence[str],
 ) -> Sources:
-    pasted = any(STYLES[name].pasted for name in phase.styles)
+    pasted = any(style.pasted for style in canvas_styles(phase))
     crops = Path(recipe.crops).expanduser() if pasted else None
     return load_sources(folder, parts.training, labels, hard, crops)
 

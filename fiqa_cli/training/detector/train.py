@@ -17,8 +17,14 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.networks.scrfd import STRIDES, Scrfd
 from fiqa_cli.training.detector.answers import TeacherHead, answer_loss
 from fiqa_cli.training.detector.assignment import make_anchors
-from fiqa_cli.training.detector.augmentation import STYLES
-from fiqa_cli.training.detector.batches import Batch, CanvasBatches, Turns, in_turn, load_sources
+from fiqa_cli.training.detector.batches import (
+    Batch,
+    CanvasBatches,
+    Turns,
+    canvas_styles,
+    in_turn,
+    load_sources,
+)
 from fiqa_cli.training.detector.labels import load_labels
 from fiqa_cli.training.detector.loss import detector_loss, imitation_loss
 from fiqa_cli.training.detector.phases import PHASES, Phase, same_so_far
@@ -197,7 +203,7 @@ def main() -> None:
         "--memory",
         type=Path,
         nargs="+",
-        help="what `remember` wrote, for phases 4 and 6; for phase 8 of both, the sixth's first",
+        help="what `remember` wrote, for phases 4 and 6; for phase 8 that of 6 and that of 4",
     )
     parser.add_argument("--teacher", type=Path, help="what `remember` got, for phase 8")
     parser.add_argument("--crops", type=Path, help="what `remember` got, for phases 6 and 8")
@@ -213,11 +219,12 @@ def main() -> None:
     phase = PHASES[options.phase]
     if (phase.imitation > 0) != (options.memory is not None):
         parser.error("phases 4, 6 and 8 need --memory, the others have none")
-    if phase.answers != (options.teacher is not None):
+    if bool(phase.answers) != (options.teacher is not None):
         parser.error("phase 8 needs --teacher, the others have none")
     if ("mined" in phase.styles) != (options.hard is not None):
         parser.error("phases 5 and 7 need --hard, the others have none")
-    if any(STYLES[name].pasted for name in phase.styles) != (options.crops is not None):
+    styles = canvas_styles(phase)
+    if any(style.pasted for style in styles) != (options.crops is not None):
         parser.error("phases 6 and 8 need --crops, the others have none")
     run = Run(replace(phase, steps=options.steps or phase.steps, seed=options.seed))
     if options.checkpoint.exists():
@@ -229,14 +236,12 @@ def main() -> None:
     labels = load_labels(options.labels)
     sources = load_sources(options.photos, names, labels, hard, options.crops)
     memories = [TeacherMemory(folder) for folder in options.memory or ()]
-    early, late = (STYLES[name] for name in phase.styles)
     batches: CanvasBatches | Turns
-    if options.teacher:
-        batches = in_turn(
-            sources, options.seed, (early, late), memories, TeacherHead(options.teacher)
-        )
+    if phase.answers:
+        batches = in_turn(sources, options.seed, styles, memories, TeacherHead(options.teacher))
     else:
         memory = memories[0] if memories else None
+        early, late = styles
         batches = CanvasBatches(sources, options.seed, (early, late), phase.closing, memory=memory)
     with on_console(Console(stderr=True)) as observer:
         train(run, batches, options.checkpoint, observers=[observer])
