@@ -48,16 +48,19 @@ def detector(
             "How many of scrfd-n's phases: 1 to 3 learn the teacher's boxes; 4 imitates its "
             "features too (8 GB of them are kept); 5 repeats photos that fail; 6 pastes faces in "
             "(7 GB); 7 is 5 again; 8 makes the network wider and learns what the teacher answers "
-            "everywhere. From 4 on the teacher is an SCRFD of insightface's.",
+            "everywhere; 9 does so on whole photos (7 GB). From 4 on the teacher is an SCRFD of "
+            "insightface's.",
             3,
             min=1,
-            max=8,
+            max=9,
         ),
     ] = None,
     crops: Annotated[
         str | None,
         option(
-            LEARNING, "Folder of aligned faces to be pasted, for phases 6 and 8.", metavar="DIR"
+            LEARNING,
+            "Folder of aligned faces to be pasted, for phase 6 and later ones.",
+            metavar="DIR",
         ),
     ] = None,
     steps: Annotated[
@@ -65,7 +68,7 @@ def detector(
         option(
             LEARNING,
             "Batches to train on in all phases, shared out as in the recipe of scrfd-n.",
-            "13200 in 3 phases, 36000 in 8",
+            "13200 in 3 phases, 38600 in 9",
             min=1,
         ),
     ] = None,

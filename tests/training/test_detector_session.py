@@ -186,7 +186,7 @@ def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_all_eight_phases_with_a_teachers_features_answers_failures_and_pasted_faces(
+def test_all_nine_phases_with_a_teachers_features_answers_failures_and_pasted_faces(
     bright: Path, tmp_path: Path
 ) -> None:
     for number in range(4):
@@ -199,8 +199,8 @@ def test_all_eight_phases_with_a_teachers_features_answers_failures_and_pasted_f
     all_phases = recipe(
         tmp_path / "photos",
         teacher=str(bright),
-        phases=8,
-        steps=8,
+        phases=9,
+        steps=9,
         crops=str(tmp_path / "crops"),
     )
     file = train_detector(all_phases, tmp_path / "out", CPU)
@@ -208,8 +208,16 @@ def test_all_eight_phases_with_a_teachers_features_answers_failures_and_pasted_f
     assert {path.name for path in work.iterdir()} == {
         "run.json",
         "labels.npz",
-        *(f"phase-{number}.pt" for number in range(1, 9)),
-        *("phase-4.onnx", "hard-5.json", "memory-4", "phase-6.onnx", "hard-7.json", "memory-6"),
+        *(f"phase-{number}.pt" for number in range(1, 10)),
+        *(
+            "phase-4.onnx",
+            "hard-5.json",
+            "memory-4",
+            "phase-6.onnx",
+            "hard-7.json",
+            "memory-6",
+            "memory-9",
+        ),
     }
     six, seven, eight = (
         torch.load(work / f"phase-{number}.pt", weights_only=True)["averaged"]

@@ -58,7 +58,16 @@ MINED = Style(
 """Whole photos above all, half of them such that a network before this one failed on."""
 CROWDED = replace(MINED, hard=0.35, sizes=(0.4, 0.2, 0.4), pasted=3.0)
 """Whole photos with strangers in them."""
-STYLES = {"varied": VARIED, "close": CLOSE, "near": NEAR, "mined": MINED, "crowded": CROWDED}
+WHOLE = replace(MINED, grids=(1.0, 0.0, 0.0, 0.0), tilted=0.0, whole=0.9, sizes=(0.1, 0.1, 0.8))
+"""As the detector will get them."""
+STYLES = {
+    "varied": VARIED,
+    "close": CLOSE,
+    "near": NEAR,
+    "mined": MINED,
+    "crowded": CROWDED,
+    "whole": WHOLE,
+}
 
 
 @dataclass(frozen=True)

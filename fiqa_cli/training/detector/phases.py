@@ -108,12 +108,21 @@ PHASES[8] = Phase(
     depth=2,
     width=1,
 )
+PHASES[9] = replace(
+    PHASES[8],
+    steps=2600,
+    rate=6e-4,
+    warmup=50,
+    average=0.997,
+    styles=("whole", "whole"),
+    answers=(9, 6),
+)
 """By number. The first begins with random weights, each other one with those of the phase before
 it, the eighth with the mean of the two before; blocks that are new start as the identity, channels
 that are new unheard."""
 
-POOLS = {4: 2000, 6: 1800}
-"""Batches of canvases of which the teacher's features are kept, for the phases that imitate them;
+POOLS = {4: 2000, 6: 1800, 9: 1800}
+"""Batches of canvases, all of the phase's first style, of which the teacher's features are kept;
 about 4 MB each."""
 
 

@@ -11,7 +11,7 @@ from fiqa_cli.training.detector.phases import PHASES, POOLS, Phase
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorRecipe:
-    """What `fiqa train detector` can be told; with all eight phases it is that of `scrfd-n`."""
+    """What `fiqa train detector` can be told; with all nine phases it is that of `scrfd-n`."""
 
     command: ClassVar[str] = "detector"
 
@@ -26,7 +26,7 @@ class DetectorRecipe:
     batch: int = CANVASES
     """Canvases of 320 pixels in a step; of larger ones fewer."""
     crops: str = ""
-    """Folder of aligned faces, which the sixth and the eighth phase paste into canvases."""
+    """Folder of aligned faces, which the sixth phase and later ones paste into canvases."""
     held_out: float = 0.1
     """Part of the photos on which the finished detector is measured."""
     monitored: float = 0.05

@@ -12,7 +12,7 @@ from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.detector import find_detector_file
 from fiqa_cli.pipeline.crop_source import find_detector
 from fiqa_cli.training.detector.answers import TeacherHead
-from fiqa_cli.training.detector.augmentation import Sources
+from fiqa_cli.training.detector.augmentation import STYLES, Sources
 from fiqa_cli.training.detector.batches import (
     CanvasBatches,
     Turns,
@@ -116,9 +116,9 @@ def train_detector(
                 export([checkpoints[number - 1]], student)
             hard = _mined(folder, parts, labels, student, work / f"hard-{number}.json", advance)
         sources = _sources(recipe, phase, folder, parts, labels, hard)
-        styles = canvas_styles(phase)
+        early, late = (STYLES[name] for name in phase.styles)
         plain = CanvasBatches(
-            sources, recipe.seed, (styles[0], styles[1]), phase.closing, canvases=recipe.batch
+            sources, recipe.seed, (early, late), phase.closing, canvases=recipe.batch
         )
         batches: CanvasBatches | Turns = plain
         channels = TEACHER_CHANNELS
@@ -132,7 +132,7 @@ def train_detector(
         if phase.answers:
             memories = [TeacherMemory(work / f"memory-{each}") for each in phase.answers]
             channels = memories[0].channels
-            head = TeacherHead(teacher)
+            styles, head = canvas_styles(phase), TeacherHead(teacher)
             batches = in_turn(sources, recipe.seed, styles, memories, head, recipe.batch)
         run = Run(phase, device, channels)
         if checkpoint.exists():

@@ -203,10 +203,11 @@ def main() -> None:
         "--memory",
         type=Path,
         nargs="+",
-        help="what `remember` wrote, for phases 4 and 6; for phase 8 that of 6 and that of 4",
+        help="what `remember` wrote, for phases 4 and 6; for phase 8 that of 6 and that of 4, "
+        "for phase 9 that of 9 and that of 6",
     )
-    parser.add_argument("--teacher", type=Path, help="what `remember` got, for phase 8")
-    parser.add_argument("--crops", type=Path, help="what `remember` got, for phases 6 and 8")
+    parser.add_argument("--teacher", type=Path, help="what `remember` got, for phases 8 and 9")
+    parser.add_argument("--crops", type=Path, help="what `remember` got, for phases 6, 8 and 9")
     parser.add_argument("--hard", type=Path, help="what `mine` wrote, for phases 5 and 7")
     parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
     parser.add_argument("--seed", type=int, default=Phase.seed, help="of weights and canvases")
@@ -218,14 +219,14 @@ def main() -> None:
         parser.error("phase 1 has no --start, the others need it")
     phase = PHASES[options.phase]
     if (phase.imitation > 0) != (options.memory is not None):
-        parser.error("phases 4, 6 and 8 need --memory, the others have none")
+        parser.error("phases 4, 6, 8 and 9 need --memory, the others have none")
     if bool(phase.answers) != (options.teacher is not None):
-        parser.error("phase 8 needs --teacher, the others have none")
+        parser.error("phases 8 and 9 need --teacher, the others have none")
     if ("mined" in phase.styles) != (options.hard is not None):
         parser.error("phases 5 and 7 need --hard, the others have none")
     styles = canvas_styles(phase)
     if any(style.pasted for style in styles) != (options.crops is not None):
-        parser.error("phases 6 and 8 need --crops, the others have none")
+        parser.error("phases 6, 8 and 9 need --crops, the others have none")
     run = Run(replace(phase, steps=options.steps or phase.steps, seed=options.seed))
     if options.checkpoint.exists():
         run.load(options.checkpoint)
