@@ -68,7 +68,7 @@ def detector(
         option(
             LEARNING,
             "Batches to train on in all phases, shared out as in the recipe of scrfd-n.",
-            "13200 in 3 phases, 38600 in 9",
+            "13200 in 3 phases, 38000 in 9",
             min=1,
         ),
     ] = None,

@@ -110,7 +110,7 @@ PHASES[8] = Phase(
 )
 PHASES[9] = replace(
     PHASES[8],
-    steps=2600,
+    steps=2000,
     rate=6e-4,
     warmup=50,
     average=0.997,
