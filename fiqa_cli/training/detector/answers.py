@@ -106,13 +106,13 @@ def answer_loss(
     )
 
 
-def readable(answers: Answers, anchors: Anchors, losses: Sequence[float], least: float) -> Tensor:
+def readable(answers: Answers, anchors: Anchors, factors: Sequence[float], least: float) -> Tensor:
     """Where `[N, A]` an answer still holds on canvases that lost detail after it was given.
 
-    It does not at anchors whose face has a side below `least` pixels once divided by the canvas's
-    loss of resolution, a factor of 1 or more.
+    `factors` are 1 or more, by how much the resolution of each canvas fell. An answer does not hold
+    where its face has a side below `least` pixels once divided by that.
     """
     extents = answers.distances[..., :2] + answers.distances[..., 2:]
     sides = extents.clamp(min=0).prod(-1).sqrt() * anchors.strides
-    factors = torch.tensor(losses)[:, None]
-    return (factors == 1) | (sides / factors >= least)
+    fell = torch.tensor(factors)[:, None]
+    return (fell == 1) | (sides / fell >= least)

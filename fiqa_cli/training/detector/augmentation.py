@@ -248,7 +248,7 @@ def degrade_canvas(
 
     Faces with scores of at least `sure` are to be found; the others are to be ignored. Faces
     whose detail was lost (side over loss of resolution below `LEAST_FACE`) score at most 0.3. The
-    third of what is returned is that loss, a factor of 1 or more.
+    third of what is returned is the factor, 1 or more, by which the resolution fell.
     """
     sides = np.sqrt((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1))
     found = sides[faces.scores >= sure]

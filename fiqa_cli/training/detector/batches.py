@@ -123,13 +123,13 @@ class CanvasBatches:
             features, judged = self.memory.load(index)
         style = self.styles[index >= self.closing]
         rng = np.random.default_rng([self.seed, step, 1])
-        images, targets, losses = [], [], []
+        images, targets, factors = [], [], []
         for number, (canvas, faces) in enumerate(self.compose(index)):
             if judged:
                 faces = settle(faces, judged[number])
-            image, seen, loss = degrade_canvas(canvas, faces, style, rng, self.sure)
+            image, seen, factor = degrade_canvas(canvas, faces, style, rng, self.sure)
             images.append(image)
-            losses.append(loss)
+            factors.append(factor)
             targets.append(
                 Target(
                     torch.from_numpy(seen.boxes),
@@ -141,7 +141,7 @@ class CanvasBatches:
             return Batch(to_tensor(images), targets, features)
         answers = self.head(features)
         anchors = make_anchors(*images[0].shape[:2])
-        held = readable(answers, anchors, losses, LEAST_FACE)
+        held = readable(answers, anchors, factors, LEAST_FACE)
         return Batch(to_tensor(images), targets, features, answers, held)
 
 
