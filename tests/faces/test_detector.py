@@ -40,8 +40,10 @@ def test_faces_are_those_insightface_finds(detector: Detector, group: NDArray[np
     faces = detector.detect(group)
     assert len(faces) == len(reference) == 6
     for face, theirs in zip(faces, reference, strict=True):
-        np.testing.assert_allclose(face.box, theirs.bbox, atol=0.01)
-        np.testing.assert_allclose(face.landmarks, theirs.kps, atol=0.01)
+        # In pixels: ours does not compute the part of the square below the image, which the lowest
+        # faces feel a little.
+        np.testing.assert_allclose(face.box, theirs.bbox, atol=0.03)
+        np.testing.assert_allclose(face.landmarks, theirs.kps, atol=0.03)
         assert face.score == pytest.approx(theirs.det_score, abs=1e-4)
 
 
