@@ -120,20 +120,17 @@ def train_detector(
         plain = CanvasBatches(
             sources, recipe.seed, (early, late), phase.closing, canvases=recipe.batch
         )
+        if pool and (memory := TeacherMemory(work / f"memory-{number}")).pool < pool:
+            remember(plain, memory, teacher, pool, advance)
+        taken = phase.answers or ((number,) if pool else ())
+        memories = [TeacherMemory(work / f"memory-{each}") for each in taken]
+        channels = memories[0].channels if memories else TEACHER_CHANNELS
         batches: CanvasBatches | Turns = plain
-        channels = TEACHER_CHANNELS
-        if pool:
-            memory = TeacherMemory(work / f"memory-{number}")
-            if memory.pool < pool:
-                remember(plain, memory, teacher, pool, advance)
-                memory = TeacherMemory(memory.folder)
-            channels = memory.channels
-            batches = replace(plain, memory=memory)
         if phase.answers:
-            memories = [TeacherMemory(work / f"memory-{each}") for each in phase.answers]
-            channels = memories[0].channels
             styles, head = canvas_styles(phase), TeacherHead(teacher)
             batches = in_turn(sources, recipe.seed, styles, memories, head, recipe.batch)
+        elif memories:
+            batches = replace(plain, memory=memories[0])
         run = Run(phase, device, channels)
         if checkpoint.exists():
             run.load(checkpoint)

@@ -220,6 +220,8 @@ def main() -> None:
     phase = PHASES[options.phase]
     if (phase.imitation > 0) != (options.memory is not None):
         parser.error("phases 4, 6, 8 and 9 need --memory, the others have none")
+    if options.memory and len(options.memory) != max(1, len(phase.answers)):
+        parser.error("phases 4 and 6 take one --memory, phases 8 and 9 two")
     if bool(phase.answers) != (options.teacher is not None):
         parser.error("phases 8 and 9 need --teacher, the others have none")
     if ("mined" in phase.styles) != (options.hard is not None):
