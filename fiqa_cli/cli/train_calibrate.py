@@ -18,7 +18,7 @@ def calibrate(
     faces: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER|TAR|LIST...",
+            metavar="FOLDER|TAR|REC|LIST...",
             help="Aligned faces in identities, as for training: others than those trained on.",
         ),
     ],

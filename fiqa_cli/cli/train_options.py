@@ -19,9 +19,9 @@ def option(panel: str, text: str, default: object = None, *names: str, **more: A
 Data = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="FOLDER|TAR|LIST...",
-        help="Aligned 112x112 faces: folders or tar shards of identity/name.jpg, or files with the "
-        "columns path and identity.",
+        metavar="FOLDER|TAR|REC|LIST...",
+        help="Aligned 112x112 faces: folders or tar shards of identity/name.jpg, InsightFace's "
+        ".rec, or files with the columns path and identity.",
         show_default=False,
     ),
 ]

@@ -15,7 +15,7 @@ def prune(
     faces: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER|TAR|LIST...", help="Aligned faces in identities, as for training."
+            metavar="FOLDER|TAR|REC|LIST...", help="Aligned faces in identities, as for training."
         ),
     ],
     output: Annotated[

@@ -55,6 +55,33 @@ def record_entries(path: str) -> Iterator[Entry]:
             yield Entry(f"{path}::{key}", place=Record(path, offset))
 
 
+def labelled_entries(path: str) -> Iterator[tuple[Entry, float]]:
+    """As `record_entries`, each with its label: in a training set, the number of the identity.
+
+    Of several labels it is the first. Of an image only the header is read.
+    """
+    storage = open_storage(path)
+    for entry in record_entries(path):
+        assert isinstance(entry.place, Record)
+        label = _label(storage, entry.place.offset)
+        if not math.isfinite(label):
+            raise UnreadableImage(f"{entry.path}: a label that is no number")
+        yield entry, label
+
+
+def _label(storage: Storage, offset: int) -> float:
+    head = storage.pread(offset, _HEAD.size + _IR_HEADER.size + 4)
+    flag, length = _parsed(head[: _HEAD.size])
+    # A record in parts may be cut within its header.
+    record = _read_record(storage, offset) if flag else head[_HEAD.size :][:length]
+    if len(record) < _IR_HEADER.size:
+        raise UnreadableImage("broken RecordIO file: a record without a header")
+    count, label, *_ = _IR_HEADER.unpack_from(record)
+    if count and len(record) >= _IR_HEADER.size + 4:
+        (label,) = struct.unpack_from("<f", record, _IR_HEADER.size)
+    return float(label)
+
+
 def record_entry(path: str, key: str) -> Iterator[Entry]:
     """The image of a key, if there is one; raises as `record_entries`."""
     keys, offsets = held(_keys_and_offsets, path)

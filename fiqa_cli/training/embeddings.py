@@ -71,8 +71,8 @@ class Teacher:
     def _key(self, pictures: Pictures) -> str:
         digest = hashlib.sha256(self.sha256.encode())
         digest.update(f"{pictures.copies} {pictures.seed}\n".encode())
-        for place in pictures.crops.places:
-            digest.update(f"{place}\n".encode("utf-8", "surrogateescape"))
+        for entry in pictures.crops.entries:
+            digest.update(f"{entry.path}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
 

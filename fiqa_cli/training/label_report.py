@@ -17,11 +17,11 @@ def read_labels(report: Path, crops: Crops) -> NDArray[np.float32]:
     shard, to the one crop with the same folder and name. Of several rows for an image the first
     with a quality counts. Raises `FiqaError` if no row belongs to a crop, or a row to several.
     """
-    by_file = {_file(str(place)): number for number, place in enumerate(crops.places)}
+    by_file = {_file(entry.path): number for number, entry in enumerate(crops.entries)}
     by_tail: dict[tuple[str, ...], int] = {}
     twice = set()
-    for number, place in enumerate(crops.places):
-        tail = _tail(str(place))
+    for number, entry in enumerate(crops.entries):
+        tail = _tail(entry.path)
         if tail in by_tail:
             twice.add(tail)
         by_tail[tail] = number
@@ -42,7 +42,7 @@ def read_labels(report: Path, crops: Crops) -> NDArray[np.float32]:
                     labels[found] = quality
     if np.isnan(labels).all():
         raise FiqaError(
-            f"{report} has no quality for any of these images, such as {crops.places[0]}: "
+            f"{report} has no quality for any of these images, such as {crops.entries[0].path}: "
             "score them first, with fiqa score FOLDER --aligned -o FILE"
         )
     return labels

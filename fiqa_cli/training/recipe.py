@@ -20,7 +20,10 @@ class Written(Protocol):
 
 Recipe = TypeVar("Recipe", bound=Written)
 
-_SOURCES = {"data": "folders, tar shards or lists of faces", "photos": "a folder of photos"}
+_SOURCES = {
+    "data": "folders, tar shards, .rec files or lists of faces",
+    "photos": "a folder of photos",
+}
 _LISTS = {tuple[str, ...]: str, tuple[int, ...]: int}
 
 

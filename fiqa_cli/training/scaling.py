@@ -131,7 +131,7 @@ def _faces(crops: Crops, held_out: int, seed: int) -> Crops:
         chosen = np.flatnonzero(hold_out(crops.identities, held_out, seed))
     if len(chosen) > LIMIT:
         chosen = chosen[np.linspace(0, len(chosen) - 1, LIMIT).round().astype(int)]
-    return Crops([crops.places[row] for row in chosen], crops.names, crops.identities[chosen])
+    return Crops([crops.entries[row] for row in chosen], crops.names, crops.identities[chosen])
 
 
 def _wished(fnmr: float | None, times: float | None, overall: float) -> float:

@@ -110,7 +110,10 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe(name: str) -> None:
         ("train calibrate x a --recogniser fr-n", "there is no model x"),
         ("train prune x a", "there is no model x"),
         ("train detector . --teacher scrfd-n --phases 6 -o x", "name their folder with --crops"),
-        ("train recogniser absent --recogniser fr-n -o x", "no folder, tar shard or list absent"),
+        (
+            "train recogniser absent --recogniser fr-n -o x",
+            "no folder, tar shard, .rec file or list absent",
+        ),
     ],
 )
 def test_errors_are_one_line(line: str, told: str, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiqa_cli.sources.listing import count, expand
+from fiqa_cli.sources.reasons import UnreadableImage
+from fiqa_cli.sources.record_file import labelled_entries
 from sources.containers import (
     PHOTOS,
     members,
@@ -41,6 +43,21 @@ def test_a_file_without_a_record_about_it(tmp_path: Path) -> None:
         record_io(record(PHOTOS[0], [1.0, 2.0, 3.0], 0)) + record_io(record(PHOTOS[1], 5.0, 1))
     )
     assert members(path) == {f"{path}::0": PHOTOS[0], f"{path}::1": PHOTOS[1]}
+
+
+def test_labels_are_read_with_the_header_alone(tmp_path: Path) -> None:
+    """One label, several, and a record that the magic number cuts within its header."""
+    path = tmp_path / "a.rec"
+    whole = (record(b"x", 5.0, 0), record(b"", [7.0, 2.0], 1), record(b"x", 3.0, 0xCED7230A))
+    path.write_bytes(b"".join(map(record_io, whole)))
+    found = [(entry.path, label) for entry, label in labelled_entries(str(path))]
+    assert found == [(f"{path}::0", 5.0), (f"{path}::1", 7.0), (f"{path}::2", 3.0)]
+    path.write_bytes(record_io(record(b"x", float("nan"), 0)))
+    with pytest.raises(UnreadableImage, match=r"a\.rec::0: a label that is no number"):
+        list(labelled_entries(str(path)))
+    path.write_bytes(record_io(record(b"x", 1.0, 0)) + record_io(b"short"))
+    with pytest.raises(UnreadableImage, match="a record without a header"):
+        list(labelled_entries(str(path)))
 
 
 def test_keys_of_the_index_need_not_rise(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.training.crops import Crops, hold_out, open_crops
+from sources.containers import write_rec
 from training.small_faces import write_faces
 
 
@@ -17,6 +18,17 @@ def shard(folder: Path, file: Path, mode: str = "w") -> Path:
         for path in sorted(folder.glob("*/*"), reverse=True):
             archive.add(path, f"set/{path.relative_to(folder)}")
     return file
+
+
+def cut(file: Path, size: int) -> Path:
+    file.write_bytes(file.read_bytes()[:size])
+    return file
+
+
+def listed(folder: Path, *paths: str) -> Path:
+    rows = "".join(f"{path},id{number}\n" for number, path in enumerate(paths))
+    (folder / "list.csv").write_text(f"path,identity\n{rows}")
+    return folder / "list.csv"
 
 
 def contents(crops: Crops) -> dict[tuple[str, int], bytes]:
@@ -41,6 +53,29 @@ def test_folders_shards_and_lists_give_the_same_crops(
     assert contents(open_crops([Path("list.csv")])) == contents(expected)
 
 
+def test_the_labels_of_a_training_set_are_its_identities(tmp_path: Path) -> None:
+    faces = sorted(write_faces(tmp_path / "faces", identities=2, each=6).glob("*/*"))
+    file = write_rec(tmp_path / "train.rec", [face.read_bytes() for face in faces])
+    crops = open_crops([file])
+    assert crops.names == ["0", "1"]  # `write_rec` labels the records by their number's last bit
+    found = [(int(entry.path.rpartition("::")[2]), k) for k, entry in enumerate(crops.entries)]
+    assert sorted(key for key, _ in found) == list(range(1, 13))
+    for key, number in found:
+        assert crops.identities[number] == key % 2
+        picture = np.asarray(Image.open(faces[key - 1]))
+        np.testing.assert_array_equal(crops.read(number), picture)
+
+
+def test_lists_may_name_members_of_shards_and_of_training_sets(tmp_path: Path) -> None:
+    faces = write_faces(tmp_path / "faces", identities=2, each=1)
+    images = [path.read_bytes() for path in sorted(faces.glob("*/*"))]
+    one, two = write_rec(tmp_path / "a.rec", images), shard(faces, tmp_path / "a.tar")
+    crops = open_crops([listed(tmp_path, f"{one}::2", f"{two}::set/id0/0.png")])
+    assert crops.names == ["id0", "id1"]
+    np.testing.assert_array_equal(crops.read(0), np.asarray(Image.open(faces / "id1/0.png")))
+    np.testing.assert_array_equal(crops.read(1), np.asarray(Image.open(faces / "id0/0.png")))
+
+
 def test_an_identity_may_be_spread_over_several_sources(tmp_path: Path) -> None:
     one, two = (write_faces(tmp_path / name, identities=2, each=1) for name in ("one", "two"))
     (two / "id1").rename(two / "id7")
@@ -62,9 +97,18 @@ def test_what_a_shard_holds_besides_images_is_passed_over(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p: p / "absent", "no folder, tar shard or list"),
+        (lambda p: p / "absent", r"no folder, tar shard, \.rec file or list"),
         (lambda p: p, "no crops"),
-        (lambda p: shard(write_faces(p / "f"), p / "a.tar.gz", "w:gz"), "plain tar"),
+        *(
+            (lambda p, k=k: shard(write_faces(p / "f"), p / f"a.tar.{k}", f"w:{k}"), "compressed")
+            for k in ("gz", "bz2", "xz")
+        ),
+        (lambda p: cut(shard(write_faces(p / "f"), p / "a.tar"), 9000), "truncated tar"),
+        (lambda p: cut(write_rec(p / "a.rec", [b"1" * 99]), 45), "truncated RecordIO"),
+        (
+            lambda p: listed(p, f"{shard(write_faces(p / 'f'), p / 'a.tar')}::x.png"),
+            "no such member",
+        ),
     ],
 )
 def test_sources_without_crops_are_told(make, message: str, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ def crops(tmp_path: Path) -> Crops:
 
 def report(crops: Crops, file: Path, qualities: list[float | None]) -> Path:
     rows = [
-        f"{place},{'' if quality is None else quality},{'ok' if quality is not None else 'failed'}"
-        for place, quality in zip(crops.places, qualities, strict=True)
+        f"{entry.path},,failed" if quality is None else f"{entry.path},{quality},ok"
+        for entry, quality in zip(crops.entries, qualities, strict=True)
     ]
     file.write_text("\n".join(("path,quality,status", *rows)) + "\n")
     return file
@@ -103,7 +103,7 @@ def test_reports_of_other_images_or_of_names_that_occur_twice_are_told(
 
 
 def test_the_first_face_with_a_quality_counts(crops: Crops, tmp_path: Path) -> None:
-    place = crops.places[0]
+    place = crops.entries[0].path
     (tmp_path / "r.csv").write_text(f"path,face,quality\n{place},0,\n{place},1,3\n{place},2,4\n")
     with open_reader(tmp_path / "r.csv") as reader:
         assert sum(map(len, reader)) == 3
