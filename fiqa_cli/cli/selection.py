@@ -118,18 +118,17 @@ def _filter(
     from fiqa_cli.records.readers import open_reader
 
     read = kept = 0
-    with (
-        open_reader(source, replay=criteria.ranks) as reader,
-        open_output(reader) as writer,
-    ):
-        for batch, rest in filter_batches(reader, criteria):
-            read += len(batch)
-            kept += len(rest)
-            if writer:
-                writer.write_batch(rest)
-            if transfer:
-                transfer.see(batch.paths())
-                transfer.choose(rest.paths())
+    with open_reader(source, replay=criteria.ranks) as reader:
+        batches = filter_batches(reader, criteria)
+        with open_output(reader) as writer:
+            for batch, rest in batches:
+                read += len(batch)
+                kept += len(rest)
+                if writer:
+                    writer.write_batch(rest)
+                if transfer:
+                    transfer.see(batch.paths())
+                    transfer.choose(rest.paths())
     return {"read": read, "kept": kept}
 
 

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import TypeVar
 
@@ -65,19 +65,32 @@ def filter_batches(reader: Reader, criteria: Criteria) -> Iterator[tuple[Batch, 
 
     Memory is constant for status and bounds; otherwise it holds a number for each row that may
     stay (`keep`) or that stays (`top`, `best`), and `reader` must allow a replay. Raises
-    `FiqaError` if a column is missing.
+    `FiqaError` if a column is missing: at once, so that no output is begun, where all rows have
+    the same columns.
     """
-    best = rank(checked(reader, criteria), criteria) if criteria.ranks else None
+    batches = checked(reader, criteria)
+    first = list(islice(batches, 1))
+    if criteria.ranks:
+        return _ranked(reader, criteria)
+    return (
+        (batch, _rest(batch, within_bounds(batch, criteria), criteria))
+        for batch in chain(first, batches)
+    )
+
+
+def _ranked(reader: Reader, criteria: Criteria) -> Iterator[tuple[Batch, Batch]]:
+    best = rank(checked(reader, criteria), criteria)
     count = 0
-    for batch in checked(reader, criteria):
-        if best is None:
-            mask = within_bounds(batch, criteria)
-        else:
-            mask = [False] * len(batch)
-            for row in best[bisect_left(best, count) : bisect_left(best, count + len(batch))]:
-                mask[row - count] = True
+    for batch in reader:
+        mask = [False] * len(batch)
+        for row in best[bisect_left(best, count) : bisect_left(best, count + len(batch))]:
+            mask[row - count] = True
         count += len(batch)
-        yield batch, batch.select([not bit for bit in mask] if criteria.invert else mask)
+        yield batch, _rest(batch, mask, criteria)
+
+
+def _rest(batch: Batch, mask: list[bool], criteria: Criteria) -> Batch:
+    return batch.select([not bit for bit in mask] if criteria.invert else mask)
 
 
 def checked(reader: Reader, criteria: Criteria) -> Iterator[Batch]:

@@ -134,10 +134,20 @@ def test_usage_errors_end_with_exit_2_and_harm_nothing(
     assert report.read_bytes() == before
 
 
-def test_a_missing_column_is_named():
-    done = fiqa("--min", "0.5", input=b"path,score\na,0.5\n")
-    assert done.returncode == 2
-    assert b"standard input has no column quality" in done.stderr
+@pytest.mark.parametrize("criterion", [("--min", "0.5"), ("--top", "1")])
+def test_a_missing_column_is_named_before_an_output_is_touched(tmp_path, criterion):
+    output = tmp_path / "kept.csv"
+    output.write_text("mine")
+    for further in ((), ("-o", str(output))):
+        done = fiqa(*criterion, *further, input=b"path,score\na,0.5\n")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"standard input has no column quality" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+    assert output.read_text() == "mine"
+    assert not output.with_name("kept.csv.manifest.json").exists()
+
+
+def test_paths_need_no_other_column():
     assert fiqa("--paths", input=b"path\na\n").stdout == b"a\n"
 
 
