@@ -107,7 +107,7 @@ def _in_shard(shard: Path) -> Iterator[tuple[str, str, Entry]]:
         if file.read(2) in _PACKED:
             raise FiqaError(f"{shard} is compressed, and crops are read in any order: unpack it")
     for entry in tar_entries(str(shard)):
-        name = Path(entry.path.partition("::")[2])
+        name = Path(entry.path.removeprefix(f"{shard}::"))
         if not entry.reason and name.suffix.lower() in SUFFIXES and name.parent.name:
             yield name.parent.name, name.name, entry
 

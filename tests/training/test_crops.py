@@ -43,7 +43,7 @@ def test_folders_shards_and_lists_give_the_same_crops(
     expected = open_crops([faces])
     assert expected.names == ["id0", "id1", "id2"]
     assert expected.identities.tolist() == [0, 0, 1, 1, 2, 2]
-    assert contents(open_crops([shard(faces, tmp_path / "a.tar")])) == contents(expected)
+    assert contents(open_crops([shard(faces, tmp_path / "a::b.tar")])) == contents(expected)
 
     monkeypatch.chdir(tmp_path)
     rows = "".join(
