@@ -77,7 +77,9 @@ def _label(storage: Storage, offset: int) -> float:
     if len(record) < _IR_HEADER.size:
         raise UnreadableImage("broken RecordIO file: a record without a header")
     count, label, *_ = _IR_HEADER.unpack_from(record)
-    if count and len(record) >= _IR_HEADER.size + 4:
+    if count:
+        if len(record) < _IR_HEADER.size + 4:
+            raise UnreadableImage("broken RecordIO file: a record shorter than its labels")
         (label,) = struct.unpack_from("<f", record, _IR_HEADER.size)
     return float(label)
 

@@ -55,9 +55,14 @@ def test_labels_are_read_with_the_header_alone(tmp_path: Path) -> None:
     path.write_bytes(record_io(record(b"x", float("nan"), 0)))
     with pytest.raises(UnreadableImage, match=r"a\.rec::0: a label that is no number"):
         list(labelled_entries(str(path)))
-    path.write_bytes(record_io(record(b"x", 1.0, 0)) + record_io(b"short"))
-    with pytest.raises(UnreadableImage, match="a record without a header"):
-        list(labelled_entries(str(path)))
+    whole = record_io(record(b"x", 1.0, 0))
+    for last, reason in (
+        (b"short", "a record without a header"),
+        (record(b"", [7.0], 0)[:-1], "a record shorter than its labels"),
+    ):
+        path.write_bytes(whole + record_io(last))
+        with pytest.raises(UnreadableImage, match=reason):
+            list(labelled_entries(str(path)))
 
 
 def test_keys_of_the_index_need_not_rise(tmp_path: Path) -> None:
