@@ -15,9 +15,9 @@ _MOMENT = re.compile(r"::(\d+(?:\.\d+)?)s$")
 
 def folder_of(path: str) -> str:
     """The folder that directly holds an image, or the archive if it lies at an archive's top."""
-    folder, _, name = path.rpartition("/")
+    folder, slash, name = path.rpartition("/")
     archive, inside, _ = name.partition("::")
-    return f"{folder}/{archive}" if inside else folder
+    return f"{folder}{slash}{archive}" if inside else folder
 
 
 def video_of(path: str) -> str:
