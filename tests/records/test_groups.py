@@ -7,7 +7,8 @@ from fiqa_cli.records.groups import folder_of, group_keys, moment_of, video_of
 @pytest.mark.parametrize(
     ("path", "folder"),
     [("a/b/c.jpg", "a/b"), ("c.jpg", ""), ("/c.jpg", ""), ("t.tar::c.jpg", "t.tar"),
-     ("/t.tar::c.jpg", "/t.tar"), ("x/t.tar::c.jpg", "x/t.tar"), ("x/t.tar::d/c.jpg", "x/t.tar::d")],
+     ("/t.tar::c.jpg", "/t.tar"), ("x/t.tar::c.jpg", "x/t.tar"),
+     ("x/t.tar::d/c.jpg", "x/t.tar::d")],
 )  # fmt: skip
 def test_the_folder_of_an_archive_member_lies_in_the_archive(path, folder):
     assert folder_of(path) == folder
