@@ -103,7 +103,8 @@ ByFolder = Annotated[
     typer.Option(
         "--by-folder",
         rich_help_panel=PAIRS,
-        help="Draw pairs from the embeddings: each folder of images is one person.",
+        help="Draw pairs from the embeddings: each folder of images, or label of a "
+        ".rec, is one person.",
     ),
 ]
 MatedLimit = Annotated[

@@ -8,7 +8,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.records.groups import folder_of
+from fiqa_cli.records.groups import archive_of, folder_of
 from fiqa_cli.records.readers import Reader
 from fiqa_cli.records.row import STATUSES, to_integer
 
@@ -59,6 +59,7 @@ def read_scores(reader: Reader, model: str | None = None) -> Scores:
     quality, row, image = array("d"), array("q"), array("q")
     face, folder = array("i"), array("i")
     folders: dict[str, int] = {}
+    untold: set[str] = set()
     statuses: Counter[str] = Counter()
     models: dict[str, None] = {}
     count = 0
@@ -71,7 +72,8 @@ def read_scores(reader: Reader, model: str | None = None) -> Scores:
         row.extend(numbers)
         image.extend(map(hash, paths))
         face.extend(to_integer("face", number) or 0 for number in batch.column("face"))
-        folder.extend(folders.setdefault(folder_of(path), len(folders)) for path in paths)
+        names = (_folder(path, untold) for path in paths)
+        folder.extend(folders.setdefault(name, len(folders)) for name in names)
         statuses.update(status or "" for status in batch.column("status"))
     found = np.frombuffer(quality)
     if np.isnan(found).all():
@@ -96,6 +98,17 @@ def read_scores(reader: Reader, model: str | None = None) -> Scores:
         folders=list(folders),
         statuses={status: statuses[status] for status in [*known, *others]},
     )
+
+
+def _folder(path: str, untold: set[str]) -> str:
+    """`folder_of`; of a training set that is not there, the set: numbers need not wait for it."""
+    archive = archive_of(path)
+    if archive not in untold:
+        try:
+            return folder_of(path)
+        except FiqaError:
+            untold.add(archive)
+    return archive
 
 
 def _of_model(

@@ -69,6 +69,21 @@ def labelled_entries(path: str) -> Iterator[tuple[Entry, float]]:
         yield entry, label
 
 
+def label_of(path: str, key: str) -> float | None:
+    """The label of the record of a key, `None` where that record is broken.
+
+    Raises `UnreadableImage` where the file or its index is, and where there is no such record.
+    """
+    for entry in record_entry(path, key):
+        assert isinstance(entry.place, Record)
+        try:
+            label = _label(shared(open_storage, path), entry.place.offset)
+        except UnreadableImage:
+            return None
+        return label if math.isfinite(label) else None
+    raise UnreadableImage(f"no record {key}")
+
+
 def _label(storage: Storage, offset: int) -> float:
     head = storage.pread(offset, _HEAD.size + _IR_HEADER.size + 4)
     flag, length = _parsed(head[: _HEAD.size])

@@ -5,6 +5,7 @@ import pytest
 from cli.command import fiqa, shell
 from fiqa_cli.records.row import Row
 from fiqa_cli.records.writers import open_writer
+from sources.containers import PHOTOS, write_rec
 
 FRAMES = [
     Row("v/clip.mp4::0.0s", 0, quality=0.5, details={"track": 1}),
@@ -53,6 +54,19 @@ def test_frames_lie_apart(frames):
 def test_tracks_within_videos(frames):
     lines = frames.read_bytes().splitlines()
     assert chosen(frames, "--by", "video", "--by", "track") == [lines[2], lines[4], lines[6]]
+
+
+def test_the_folders_of_a_training_set_are_its_identities(tmp_path):
+    write_rec(tmp_path / "train.rec", PHOTOS)  # odd records show one person, even ones another
+    with open_writer(tmp_path / "scores.csv", "csv") as writer:
+        writer.write([Row(f"train.rec::{i}", 0, quality=i / 8) for i in (1, 4, 2, 5, 3)])
+    for command in (["best"], ["filter", "--per-folder", "1"]):
+        done = fiqa(*command, "scores.csv", "--paths", "-q", cwd=tmp_path)
+        assert done.stdout.split() == [b"train.rec::4", b"train.rec::5"]
+    (tmp_path / "train.rec").unlink()
+    gone = fiqa("best", "scores.csv", cwd=tmp_path)
+    assert gone.returncode == 2
+    assert b"train.rec does not tell the identity of its record 1 (no such file" in gone.stderr
 
 
 def test_images_are_copied_as_by_filter(tmp_path):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.evaluation.drawn_pairs import draw_pairs
+from sources.containers import PHOTOS, write_rec
 
 SIZES = st.lists(st.integers(1, 12), min_size=2, max_size=6).filter(lambda sizes: max(sizes) > 1)
 
@@ -19,6 +20,13 @@ def pairs_of(drawn):
     """Each pair as two paths and whether it is mated."""
     rows = zip(drawn.first, drawn.second, drawn.mated, strict=True)
     return [(frozenset((drawn.faces[a], drawn.faces[b])), bool(mated)) for a, b, mated in rows]
+
+
+def test_records_of_a_training_set_are_paired_by_their_labels(tmp_path):
+    path = write_rec(tmp_path / "train.rec", PHOTOS)  # odd records show one person, even another
+    for pair, mated in pairs_of(draw_pairs(f"{path}::{number}" for number in range(1, 7))):
+        first, second = (int(each[-1]) for each in pair)
+        assert mated == (first % 2 == second % 2)
 
 
 @settings(deadline=None)

@@ -9,6 +9,7 @@ from fiqa_cli.records.readers import open_reader
 from fiqa_cli.records.row import Row
 from fiqa_cli.records.scores import read_scores
 from fiqa_cli.records.writers import open_writer
+from sources.containers import PHOTOS, write_rec
 
 ROWS = [
     Row("a/1.jpg", 0, quality=0.9, model="m"),
@@ -35,6 +36,14 @@ def test_rows_as_numbers(format, tmp_path):
     assert scores.image[0] == scores.image[1] != scores.image[3]
     assert [scores.folders[place] for place in scores.folder] == ["a", "a", "a", "b", "b"]
     assert scores.statuses == {"ok": 3, "no-face": 1, "odd": 1}
+
+
+def test_a_training_set_counts_as_its_identities_or_as_one_folder_where_it_is_gone(tmp_path):
+    file = write_rec(tmp_path / "train.rec", PHOTOS)
+    rows = [Row(f"{file}::{number}", 0, quality=0.5) for number in (1, 2, 3)]
+    assert read(rows, tmp_path / "report").folders == [f"{file}/1", f"{file}/0"]
+    file.unlink()
+    assert read(rows, tmp_path / "report").folders == [str(file)]
 
 
 def test_what_stays_at_a_cut(tmp_path):
