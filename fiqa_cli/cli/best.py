@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fiqa_cli.cli.options import Format, Output, Quiet
-from fiqa_cli.cli.report_source import Source
+from fiqa_cli.cli.report_source import Model, Source
 from fiqa_cli.cli.selection import CopyTo, DryRun, LinkTo, MoveTo, Null, Paths, Selection, select
 from fiqa_cli.errors import FiqaError
 
@@ -31,6 +31,7 @@ def best(
             help="Frames of a video (clip.mp4::12.5s) lie at least this far apart, such as 1s.",
         ),
     ] = None,
+    model: Model = None,
     output: Output = None,
     format: Format = None,
     paths: Paths = False,
@@ -54,7 +55,7 @@ def best(
     from fiqa_cli.records.criteria import Criteria
     from fiqa_cli.records.groups import FOLDER
 
-    criteria = Criteria(best=Best(number, tuple(by or [FOLDER]), _seconds(apart)))
+    criteria = Criteria(best=Best(number, tuple(by or [FOLDER]), _seconds(apart)), model=model)
     places = {"copy": copy_to, "move": move_to, "link": link_to}
     select("best", source, criteria, Selection(output, format, paths, null, places, dry_run, quiet))
 

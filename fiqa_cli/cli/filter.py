@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fiqa_cli.cli.options import Format, Output, Quiet
-from fiqa_cli.cli.report_source import Source
+from fiqa_cli.cli.report_source import Model, Source
 from fiqa_cli.cli.selection import CopyTo, DryRun, LinkTo, MoveTo, Null, Paths, Selection, select
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.row import STATUSES
@@ -45,6 +45,7 @@ def filter_(
         int | None,
         typer.Option(min=1, metavar="N", rich_help_panel=CRITERIA, help="Best N rows of all."),
     ] = None,
+    model: Model = None,
     invert: Annotated[
         bool,
         typer.Option("--invert", rich_help_panel=CRITERIA, help="Exactly the other rows."),
@@ -61,7 +62,7 @@ def filter_(
 ) -> None:
     """Keep the rows of a report that meet all criteria; with none, convert it.
 
-    Order: status, min and max; then per-folder; then keep and top.
+    Order: model, status, min and max; then per-folder; then keep and top.
     Rows without a quality (no face, unreadable) meet none of them but status.
     Of rows with equal quality the earlier is kept; rows stay unchanged, in order.
 
@@ -82,7 +83,7 @@ def filter_(
     if keep is not None and not 0 < keep <= 1:
         raise FiqaError("--keep takes a fraction above 0 and up to 1, such as 0.8")
     best = None if per_folder is None else Best(per_folder)
-    criteria = Criteria(min, max, _statuses(status), best, keep, top, invert)
+    criteria = Criteria(min, max, _statuses(status), best, keep, top, invert, model)
     places = {"copy": copy_to, "move": move_to, "link": link_to}
     select(
         "filter", source, criteria, Selection(output, format, paths, null, places, dry_run, quiet)

@@ -5,10 +5,11 @@ import json
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import Any, Self
 
+from fiqa_cli.errors import FiqaError
 from fiqa_cli.records.cells import parse_cell, split_line, unguard
 from fiqa_cli.records.row import TEXT_COLUMNS, Record, from_bytes, path_of, to_number
 
@@ -40,6 +41,10 @@ class Batch(ABC):
     def paths(self) -> list[str]:
         """The path of each row. Raises `FiqaError` where one is missing."""
         return [path_of({"path": value}) for value in self.column("path")]
+
+    def models(self) -> set[str]:
+        """The models that rows name."""
+        return {name for name in self.column("model") if name}
 
     def qualities(self) -> list[float]:
         """The quality of each row, NaN where missing. Raises `FiqaError` for text."""
@@ -73,6 +78,11 @@ class CsvBatch(Batch):
 
     def paths(self) -> list[str]:
         return self.column("path")
+
+    def models(self) -> set[str]:
+        # Of many equal cells one is parsed.
+        found = {from_bytes(c) if isinstance(c, bytes) else c for c in set(self._cells("model"))}
+        return {unguard(name) for name in found if name}
 
     def qualities(self) -> list[float]:
         cells = self._cells("quality")
@@ -134,6 +144,16 @@ class JsonBatch(Batch):
     def select(self, mask: Sequence[object]) -> Self:
         return type(self)(
             self.format, list(compress(self.objects, mask)), list(compress(self.raw, mask))
+        )
+
+
+def check_one_model(report: str, models: Iterable[str]) -> None:
+    """Raise `FiqaError` for qualities of several models, which do not compare."""
+    names = list(models)
+    if len(names) > 1:
+        raise FiqaError(
+            f"{report} has qualities of {', '.join(names)}, which do not compare: "
+            "choose one with --model"
         )
 
 

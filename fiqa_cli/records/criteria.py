@@ -1,8 +1,9 @@
 """Criteria: which rows of a report stay.
 
-They hold together, in this order: status and the bounds of quality; of what is left, the best of
-each group; of what is left then, the best fraction and the best number of all. Rows without a
-quality pass none of these but status. Of rows with equal quality, the earlier is the better.
+They hold together, in this order: model, status and the bounds of quality; of what is left, the
+best of each group; of what is left then, the best fraction and the best number of all. Rows without
+a quality pass none of these but model and status. Of rows with equal quality, the earlier is the
+better.
 """
 
 import heapq
@@ -10,13 +11,13 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import TypeVar
 
 from fiqa_cli.errors import FiqaError
-from fiqa_cli.records.batches import Batch
+from fiqa_cli.records.batches import Batch, check_one_model
 from fiqa_cli.records.best import Best, Shot, best_shots
 from fiqa_cli.records.groups import Key, group_keys, moment_of
 from fiqa_cli.records.readers import Reader
@@ -41,6 +42,9 @@ class Criteria:
     """How many rows stay in all."""
     invert: bool = False
     """Exactly the other rows stay."""
+    model: str | None = None
+    """Rows of this model, and those that name none; without it, there may be several only if their
+    qualities need not compare."""
 
     @property
     def ranks(self) -> bool:
@@ -48,11 +52,24 @@ class Criteria:
         return any(limit is not None for limit in (self.best, self.keep, self.top))
 
     @property
+    def judges(self) -> bool:
+        """Whether qualities are looked at."""
+        return self.ranks or self.minimum is not None or self.maximum is not None
+
+    @property
+    def mixes(self) -> bool:
+        """Whether qualities of different models would be compared, or held to one bound."""
+        within_model = replace(self, best=None) if self.best and "model" in self.best.by else self
+        return self.model is None and within_model.judges
+
+    @property
     def columns(self) -> set[str]:
         """The columns that a report must have."""
         needed = set()
-        if self.ranks or self.minimum is not None or self.maximum is not None:
+        if self.judges:
             needed.add("quality")
+        if self.model is not None:
+            needed.add("model")
         if self.statuses is not None:
             needed.add("status")
         if self.best is not None:
@@ -97,17 +114,28 @@ def checked(reader: Reader, criteria: Criteria) -> Iterator[Batch]:
     """The batches of `reader`; raises `FiqaError` if a column that `criteria` need is missing.
 
     For JSON, where an object may leave out what it has not, one row with the column is enough.
+    Raises `FiqaError` for qualities of several models, of which none was chosen, and at the end if
+    there was no row of the chosen one.
     """
     missing = criteria.columns
+    models: dict[str, None] = {}
     rows = 0
     for batch in reader:
         rows += len(batch)
         missing -= set(batch.columns)
         if missing and reader.format in ("csv", "parquet"):
             raise _lack(reader, missing)
+        if criteria.mixes or criteria.model is not None:
+            models.update(dict.fromkeys(sorted(batch.models())))
+        if criteria.mixes:
+            check_one_model(reader.name, models)
         yield batch
     if missing and rows:
         raise _lack(reader, missing)
+    if models and criteria.model not in {None, *models}:
+        raise FiqaError(
+            f"{reader.name} has no row of {criteria.model}: choose of {', '.join(models)}"
+        )
 
 
 def _lack(reader: Reader, missing: set[str]) -> FiqaError:
@@ -116,17 +144,20 @@ def _lack(reader: Reader, missing: set[str]) -> FiqaError:
 
 
 def within_bounds(batch: Batch, criteria: Criteria) -> list[bool]:
-    """For each row whether it meets status, minimum and maximum."""
+    """For each row whether it meets model, status, minimum and maximum."""
     mask = [True] * len(batch)
     if criteria.statuses is not None:
         mask = [status in criteria.statuses for status in batch.column("status")]
+    if criteria.model is not None:
+        of_model = (not name or name == criteria.model for name in batch.column("model"))
+        mask = [a and b for a, b in zip(mask, of_model, strict=True)]
     if criteria.minimum is None and criteria.maximum is None:
         return mask
     low = -math.inf if criteria.minimum is None else criteria.minimum
     high = math.inf if criteria.maximum is None else criteria.maximum
     # A missing quality is NaN, and no comparison with NaN holds.
     within = [low <= quality <= high for quality in batch.qualities()]
-    if criteria.statuses is None:
+    if criteria.statuses is None and criteria.model is None:
         return within
     return [a and b for a, b in zip(mask, within, strict=True)]
 

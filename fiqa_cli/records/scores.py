@@ -8,6 +8,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.records.batches import check_one_model
 from fiqa_cli.records.groups import archive_of, folder_of
 from fiqa_cli.records.readers import Reader
 from fiqa_cli.records.row import STATUSES, to_integer
@@ -81,11 +82,8 @@ def read_scores(reader: Reader, model: str | None = None) -> Scores:
         raise FiqaError(f"{reader.name} has no quality{named}: give a report that fiqa score wrote")
     if np.isinf(found).any():
         raise FiqaError(f"{reader.name} has an infinite quality: correct or remove its row")
-    if model is None and len(models) > 1:
-        raise FiqaError(
-            f"{reader.name} has qualities of {', '.join(models)}, which do not compare: "
-            "choose one with --model"
-        )
+    if model is None:
+        check_one_model(reader.name, models)
     known = [status for status in STATUSES if status in statuses]
     others = sorted(statuses.keys() - set(STATUSES))
     return Scores(

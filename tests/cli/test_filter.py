@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -50,6 +51,19 @@ def test_rows_from_a_pipe_come_out_byte_for_byte(report):
     assert done.returncode == 0
     assert done.stdout == lines[0] + lines[2] + lines[-1]
     assert done.stderr == b"kept 2 of 5 rows\n"
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_of_several_models_one_is_chosen(tmp_path, format):
+    report = tmp_path / f"both.{format}"
+    with open_writer(report, format) as writer:
+        writer.write(replace(row, model=name) for row in ROWS for name in ("m", 'n, "2"'))
+    mixed = fiqa(report, "--keep", "0.5")
+    assert mixed.returncode == 2
+    assert b'qualities of m, n, "2", which do not compare: choose one with --model' in mixed.stderr
+    done = fiqa(report, "--keep", "0.5", "--model", 'n, "2"', "-f", "jsonl", "-q")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["quality"], row["model"]) for row in found] == [(0.9, 'n, "2"'), (0.8, 'n, "2"')]
 
 
 def test_invert_gives_exactly_the_other_rows_and_quiet_says_nothing(report):

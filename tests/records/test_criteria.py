@@ -18,6 +18,7 @@ RECORDS = st.lists(
             "path": st.sampled_from(["a/1", "a/2", "b/1", "c", "t.tar::1", "t.tar::d/1"]),
             "status": st.sampled_from(["ok", "no-face"]),
             "quality": QUALITIES,
+            "model": st.sampled_from(["m", "m", "m", ""]),
         }
     ),
     max_size=30,
@@ -32,6 +33,7 @@ CRITERIA = st.builds(
     keep=st.none() | st.sampled_from([0.01, 0.5, 0.8, 1.0]),
     top=st.none() | st.integers(1, 5),
     invert=st.booleans(),
+    model=st.none() | st.just("m"),
 )
 
 
@@ -52,6 +54,8 @@ def plain_filter(records, c):
     """The definition, with sorted lists and nothing clever; the numbers of the rows that stay."""
     q = [math.nan if r["quality"] is None else r["quality"] for r in records]
     left = [i for i, r in enumerate(records) if c.statuses is None or r["status"] in c.statuses]
+    if c.model is not None:
+        left = [i for i in left if records[i]["model"] in ("", c.model)]
     if c.minimum is not None:
         left = [i for i in left if q[i] >= c.minimum]
     if c.maximum is not None:
@@ -76,13 +80,37 @@ def plain_filter(records, c):
     return [i for i in range(len(records)) if (i in left) != c.invert]
 
 
-@given(RECORDS, CRITERIA)
-def test_filter_is_its_definition(records, criteria):
+@given(RECORDS, CRITERIA, st.booleans())
+def test_filter_is_its_definition(records, criteria, with_another):
+    if with_another and criteria.model:
+        records = [{**r, "model": "n" if i % 3 == 1 else "m"} for i, r in enumerate(records)]
     records = [{**record, "number": i} for i, record in enumerate(records)]
     pairs = list(filter_batches(Memory(records), criteria))
     assert sum(len(batch) for batch, _ in pairs) == len(records)
     kept = [record["number"] for _, batch in pairs for record in batch.records()]
     assert kept == plain_filter(records, criteria)
+
+
+def test_qualities_of_several_models_are_compared_only_within_each():
+    records = [
+        {"path": f"{i}", "quality": i, "model": "mn"[i % 2], "status": "ok"} for i in range(9)
+    ]
+
+    def kept(*criteria, **more):
+        batches = filter_batches(Memory(records), Criteria(*criteria, **more))
+        return [path for _, batch in batches for path in batch.paths()]
+
+    for mixed in ({"top": 2}, {"keep": 0.5}, {"best": Best(1)}, {"minimum": 1.0}, {"maximum": 1.0}):
+        with pytest.raises(FiqaError, match="memory has qualities of m, n, which do not compare"):
+            kept(**mixed)
+        assert kept(**mixed, model="n")
+    assert kept(top=2, model="n") == ["5", "7"]
+    assert kept(best=Best(1, ("model",))) == ["7", "8"]
+    with pytest.raises(FiqaError, match="do not compare"):
+        kept(best=Best(1, ("model",)), top=1)
+    assert len(kept(statuses=("ok",))) == len(kept()) == 9
+    with pytest.raises(FiqaError, match="memory has no row of k: choose of m, n"):
+        kept(model="k")
 
 
 def test_of_equal_rows_the_earlier_stay():
