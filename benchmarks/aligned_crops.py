@@ -34,13 +34,14 @@ def reference(listing: Path, model: str, output: Path) -> None:
     from fiqa_cli.zoo.store import locate
 
     paths = listing.read_text().splitlines()
+    bilinear = Image.Resampling.BILINEAR
 
-    class Crops(Dataset):
+    class Crops(Dataset[torch.Tensor]):
         def __len__(self) -> int:
             return len(paths)
 
         def __getitem__(self, place: int) -> torch.Tensor:
-            image = Image.open(paths[place]).convert("RGB").resize((112, 112), Image.BILINEAR)
+            image = Image.open(paths[place]).convert("RGB").resize((112, 112), bilinear)
             tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
             return (tensor - 0.5) / 0.5
 

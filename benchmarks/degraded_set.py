@@ -71,7 +71,8 @@ def write_set(
         kind, strength, rng = drawn(seed, index)
         strength *= greatest
         copy = DEGRADATIONS[kind](crop, strength, rng)
-        stem = f"{found.names[owner]}/{Path(str(found.places[index])).stem}"
+        name = found.entries[index].path.rpartition("::")[2]
+        stem = f"{found.names[owner]}/{Path(name).stem}"
         clean.append(f"{stem}-clean.png")
         degraded.append(f"{stem}-{kind}-{strength:.2f}.png")
         owners.append(owner)

@@ -9,6 +9,7 @@ a machine that does other things as well.
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,11 @@ from fiqa_cli.pipeline.scorer import ScoreOptions, Scorer
 from fiqa_cli.sources.listing import expand
 
 ROUNDS = 5
-KINDS = {"plain": {}, "--details": {"details": True}, "--jitter 5": {"jitter": 5}}
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "--details": {"details": True},
+    "--jitter 5": {"jitter": 5},
+}
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ def peaks(command: list[str], journal: Path, rows: int) -> tuple[list[float], fl
     """
     steps = [step for step in STEPS if step < rows] + [rows]
     reached: list[float] = []
-    last = written = place = 0
+    last: float = 0
+    written = place = 0
     begun = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while process.poll() is None:

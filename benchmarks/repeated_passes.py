@@ -18,6 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -51,7 +52,7 @@ def plain_diffiqa(crops: Tensor, unet: nn.Module, recogniser: nn.Module) -> Tens
     """DifFIQA as the reference computes it."""
     device = next(unet.parameters()).device
     qualities = []
-    for batch in crops.split(FACES):
+    for batch in torch.split(crops, FACES):
         draws = [
             content_draws(crop, copy, seed=0, timestep=STEP)
             for crop in batch
@@ -134,7 +135,7 @@ def plain_faceqan(crops: Tensor, recogniser: nn.Module) -> Tensor:
             noisy = noisy.detach().requires_grad_()
             cosine = F.cosine_similarity(recogniser((noisy - 0.5) / 0.5), anchor.detach())
             recogniser.zero_grad()
-            (1 - cosine).mean().backward()
+            (1 - cosine).mean().backward()  # type: ignore[no-untyped-call]
             cosines.append(cosine.detach().cpu())
             assert noisy.grad is not None
             noisy = (noisy + attack.epsilon * noisy.grad.sign()).clamp(-1, 1)
@@ -182,6 +183,11 @@ def read_crops(folder: Path | None, count: int) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
+def quality_of(method: Method, crops: Tensor) -> Tensor:
+    """What `method` makes of the crops, `[N]`."""
+    return method.score(crops).quality
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -223,7 +229,7 @@ def main() -> None:
     for name, method in ours.items():
         sides: dict[str, Callable[[Tensor], Tensor]] = {
             "plain": plain[name],
-            "fiqa": lambda batch, method=method: method.score(batch).quality,
+            "fiqa": partial(quality_of, method),
         }
         with FlopCounterMode(display=False) as counter:
             plain[name](crops[:1])
