@@ -106,8 +106,6 @@ def main() -> None:
         complain("interrupted")
         code = INTERRUPTED
     except BrokenPipeError:
-        # Python would complain about the unwritten rest once more at exit: it goes elsewhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except FiqaError as error:
         complain(str(error))
@@ -118,6 +116,11 @@ def main() -> None:
             raise
         complain(_line(error))
         code = USAGE
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Python would complain of the unwritten rest once more at exit, with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code or DONE)
 
 

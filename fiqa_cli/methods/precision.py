@@ -25,6 +25,7 @@ def find_precision(precision: Precision, device: "torch.device") -> Precision:
     """
     import torch
 
+    precision = Precision(precision)  # in a notebook it may be its name
     if precision is not Precision.AUTO:
         return precision
     if device.type == "cuda":
@@ -34,6 +35,16 @@ def find_precision(precision: Precision, device: "torch.device") -> Precision:
     else:
         native = False
     return Precision.BF16 if native else Precision.FP32
+
+
+def bf16_is_a_choice(precision: Precision) -> bool:
+    """Whether `precision` is `auto` and a CPU gains so little by bf16 that fp32 may be faster.
+
+    AVX-512 multiplies two bf16 numbers in the time of one in fp32, AMX many times as many.
+    """
+    import torch
+
+    return Precision(precision) is Precision.AUTO and not torch.cpu._is_amx_tile_supported()
 
 
 def fp32_only(name: str, precision: Precision) -> Precision:

@@ -116,8 +116,11 @@ def _origins(manifest: Manifest) -> dict[str, Any]:
     """What the rows depend on, by name."""
     values = json.loads(_dump(manifest))
     options = values["options"]
-    named = {"fiqa": manifest.version, **options, **(options.get("settings") or {})}
-    for name in ("model", "recogniser", "detector"):
+    models = ("model", "recogniser", "detector")
+    # First what was asked for: a precision, for one, may differ because the models do.
+    named = {"fiqa": manifest.version} | {name: options.get(name) for name in models}
+    named |= {**options, **(options.get("settings") or {})}
+    for name in models:
         named[f"{name} sha256"] = (values[name] or {}).get("sha256")
     named |= {name: values[name] for name in ("seed", "device", "precision", "engine")}
     return {name: value for name, value in named.items() if name not in _NO_ORIGINS}

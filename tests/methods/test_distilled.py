@@ -89,6 +89,27 @@ def test_other_arithmetic_than_fp32_is_left_to_torch() -> None:
     assert Distilled("t", network, CPU, Precision.BF16).engine == "torch"
 
 
+@pytest.mark.parametrize(
+    ("slope", "amx", "engine", "precision"),
+    [
+        (0.0, False, "onnxruntime", Precision.FP32),
+        (0.25, False, "torch", Precision.BF16),
+        (0.0, True, "torch", Precision.BF16),
+    ],
+)
+def test_auto_is_what_is_faster_where_bf16_is_native(
+    slope: float, amx: bool, engine: str, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    network = EDifFIQANetwork(MobileFaceNet()).eval()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.PReLU):
+            torch.nn.init.constant_(layer.weight, slope)
+    method = Distilled("d", network, CPU)
+    assert (method.engine, method.precision) == (engine, precision)
+
+
 def test_bf16_keeps_the_order_of_clearly_different_crops() -> None:
     network = fill(EDifFIQANetwork(iresnet18()))
     exact = Distilled("s", network, CPU, Precision.FP32).score(as_batch(crops())).quality

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fiqa_cli.errors import FiqaError
+from fiqa_cli.methods.precision import Precision
 from fiqa_cli.networks.heads import DifFIQARNetwork, EDifFIQANetwork
 from fiqa_cli.networks.iresnet import iresnet18
 from fiqa_cli.networks.mobilefacenet import MobileFaceNet
@@ -107,7 +108,8 @@ def built_in(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def qualities(model: str, crops: Path) -> list[float | None]:
-    scorer = Scorer(ScoreOptions(model=model, aligned=True, device="cpu"))
+    options = ScoreOptions(model=model, aligned=True, device="cpu", precision=Precision.FP32)
+    scorer = Scorer(options)
     return [row.quality for row in scorer.score(expand([str(crops)]))]
 
 
