@@ -63,7 +63,7 @@ def filter_(
     """Keep the rows of a report that meet all criteria; with none, convert it.
 
     Order: model, status, min and max; then per-folder; then keep and top.
-    Rows without a quality (no face, unreadable) meet none of them but status.
+    Rows without a quality (no face, unreadable) meet none but model and status.
     Of rows with equal quality the earlier is kept; rows stay unchanged, in order.
 
     Images keep their folders, from the one common to all images of the report.

@@ -56,11 +56,11 @@ class Distilled:
         parts = cast(QualityNetwork, network)
         run = None
         exact = found is Precision.FP32
-        if device.type == "cpu" and not compile and (exact or bf16_is_a_choice(precision)):
+        as_fast = bf16_is_a_choice(precision) and _is_rectified(parts.recogniser)
+        if device.type == "cpu" and not compile and (exact or as_fast):
             folded = fold(nn.Sequential(parts.recogniser, parts.head))
             prune(folded)
-            if exact or not any(isinstance(layer, nn.PReLU) for layer in folded.modules()):
-                run = onnx_engine(folded)
+            run = onnx_engine(folded)
         if run:
             found = Precision.FP32
         self.precision: str = found
@@ -76,6 +76,12 @@ class Distilled:
     def score(self, crops: Tensor) -> Scores:
         """Score aligned RGB crops, uint8 `[N, 3, 112, 112]`; quality on the network's raw scale."""
         return Scores(self._portions.run(self._run, crops).flatten())
+
+
+def _is_rectified(network: nn.Module) -> bool:
+    """Whether the slopes of all PReLUs are 0, so that they fold to ReLUs."""
+    slopes = (layer.weight for layer in network.modules() if isinstance(layer, nn.PReLU))
+    return not any(slope.any() for slope in slopes)
 
 
 def _torch_engine(

@@ -44,7 +44,7 @@ class Batch(ABC):
 
     def models(self) -> set[str]:
         """The models that rows name."""
-        return {name for name in self.column("model") if name}
+        return {str(name) for name in self.column("model") if name}
 
     def qualities(self) -> list[float]:
         """The quality of each row, NaN where missing. Raises `FiqaError` for text."""

@@ -119,15 +119,16 @@ def checked(reader: Reader, criteria: Criteria) -> Iterator[Batch]:
     """
     missing = criteria.columns
     models: dict[str, None] = {}
+    mixes = criteria.mixes
     rows = 0
     for batch in reader:
         rows += len(batch)
         missing -= set(batch.columns)
         if missing and reader.format in ("csv", "parquet"):
             raise _lack(reader, missing)
-        if criteria.mixes or criteria.model is not None:
+        if mixes or criteria.model is not None:
             models.update(dict.fromkeys(sorted(batch.models())))
-        if criteria.mixes:
+        if mixes:
             check_one_model(reader.name, models)
         yield batch
     if missing and rows:
