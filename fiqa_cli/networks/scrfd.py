@@ -101,7 +101,7 @@ class Scrfd(nn.Module):
     """Backbone, top-down pyramid and one head per level.
 
     Input `[N, 3, H, W]` RGB, (x − 127.5) / 128, H and W multiples of 32. `depth` counts the
-    steps, 0 to 2, in which the training has added blocks, `width` those, 0 or 1, in which it has
+    steps, 0 to 3, in which the training has added blocks, `width` those, 0 or 1, in which it has
     added channels.
     """
 
@@ -110,12 +110,17 @@ class Scrfd(nn.Module):
         (stem, low, middle, high), pyramid = WIDTHS[width], PYRAMIDS[width]
         # One 6×6 convolution of stride 4: half the time of the usual two 3×3 of stride 2.
         self.stem = conv(3, stem, 6, 4)
-        self.stage8 = nn.Sequential(conv(stem, low, 3, 2), Residual(low, low // 2))
+        fine, coarse, coarsest = ((0, 1, 2), (0, 3, 3), (0, 3, 3), (1, 5, 4))[depth]
+        self.stage8 = nn.Sequential(
+            conv(stem, low, 3, 2),
+            Residual(low, low // 2),
+            *(Residual(low, low) for _ in range(fine)),
+        )
         self.stage16 = nn.Sequential(
-            conv(low, middle, 3, 2), *(Residual(middle, middle) for _ in range(3 if depth else 1))
+            conv(low, middle, 3, 2), *(Residual(middle, middle) for _ in range(coarse))
         )
         self.stage32 = nn.Sequential(
-            conv(middle, high, 3, 2), *(Residual(high, high) for _ in range(3 if depth else 2))
+            conv(middle, high, 3, 2), *(Residual(high, high) for _ in range(coarsest))
         )
         self.laterals = nn.ModuleList(
             conv(inputs, outputs, 1)
@@ -124,7 +129,7 @@ class Scrfd(nn.Module):
         self.narrowings = nn.ModuleList(
             conv(above, below, 1) for below, above in itertools.pairwise(pyramid)
         )
-        blocks = ((0, 0, 0), (0, 1, 1), (1, 1, 1))[depth]
+        blocks = ((0, 0, 0), (0, 1, 1), (1, 1, 1), (1, 1, 1))[depth]
         self.heads = nn.ModuleList(map(Head, pyramid, STRIDES, ANCHOR_SIZES, blocks))
         self.channels = pyramid
         """Of the features of each level."""

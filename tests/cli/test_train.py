@@ -137,14 +137,14 @@ def test_options_reach_the_recipe_of_a_detector(
     config = tmp_path / "r.toml"
     config.write_text('[detector]\nteacher = "t.onnx"\nsteps = 70\nheld-out = 0.2\n')
     line = (
-        f"detector photos --config {config} --phases 9 --crops faces --steps 90 --batch 4 "
+        f"detector photos --config {config} --phases 11 --crops faces --steps 90 --batch 4 "
         "--every 9 --monitored 0 --false-alarms 0.1 --seed 3 --device cpu -q -o out"
     )
     assert CliRunner().invoke(app, line.split()).exit_code == 0
     recipe = DetectorRecipe(
         photos="photos",
         teacher="t.onnx",
-        phases=9,
+        phases=11,
         crops="faces",
         steps=90,
         batch=4,

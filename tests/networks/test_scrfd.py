@@ -10,9 +10,31 @@ def net() -> Scrfd:
     return Scrfd().eval()
 
 
-@pytest.mark.parametrize("width, most", [(0, 800_000), (1, 1_150_000)])
-def test_stays_small(width, most):
-    assert sum(p.numel() for p in Scrfd(width=width).parameters()) <= most
+@pytest.mark.parametrize(
+    "depth, width, most", [(2, 0, 800_000), (2, 1, 1_150_000), (3, 1, 1_500_000)]
+)
+def test_stays_small(depth, width, most):
+    assert sum(p.numel() for p in Scrfd(depth, width).parameters()) <= most
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_new_blocks_change_nothing_at_first_and_learn_at_once(depth):
+    shallow, deep = Scrfd(depth - 1).eval(), Scrfd(depth)
+    deep.grow_from(shallow.state_dict())
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, found = shallow(image), deep.eval()(image)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    sum(x.square().mean() for x in deep.train()(image)).backward()
+    new = [
+        (name, value)
+        for name, value in deep.named_parameters()
+        if name not in shallow.state_dict() and name.endswith("second.1.weight")
+    ]
+    assert new
+    for name, value in new:
+        assert (value.grad != 0).any(), name
 
 
 def test_new_channels_are_unheard_at_first_and_learn_at_once():

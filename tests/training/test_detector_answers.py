@@ -14,6 +14,7 @@ from fiqa_cli.training.detector.answers import (
     Answers,
     TeacherHead,
     answer_loss,
+    nearly_undecided,
     readable,
 )
 from fiqa_cli.training.detector.assignment import make_anchors
@@ -98,6 +99,30 @@ def test_background_teaches_no_box_and_what_does_not_count_nothing() -> None:
     wrong = Predictions(*(torch.cat([value[:1] + 1, value[1:]]) for value in same))
     assert answer_loss(wrong, ANCHORS, answers, counted).total(30.0) < 1e-5
     assert answer_loss(wrong, ANCHORS, answers, everywhere()).total(30.0) > 0.01
+
+
+def test_an_anchor_is_as_undecided_as_the_best_score_about_it() -> None:
+    scores = torch.zeros(1, COUNT)
+    on_first = ANCHORS.strides == 8
+    level = scores[:, on_first].unflatten(1, (8, 8, 2))
+    level[0, 1, 1, 0], level[0, 1, 2, 1] = 0.5, 0.3  # a face that is as good as not
+    level[0, 6, 6, 1], level[0, 5, 6, 0] = 0.9, 0.5  # a sure one
+    scores[:, on_first] = level.flatten(1)
+    near = nearly_undecided(scores, ANCHORS)[0]
+    first = near[on_first].unflatten(0, (8, 8, 2))
+    assert (first[:4, :4] == 1).all()
+    assert (first[4:, 4:] < 1e-3).all()
+    assert (near[~on_first] < 1e-4).all()
+
+
+def test_what_is_nearly_undecided_weighs_more() -> None:
+    answers = random_answers()
+    worse = agreeing(answers)._replace(logits=answers.scores.logit() - 1)
+    equally, more = (
+        answer_loss(worse, ANCHORS, answers, everywhere(), undecided).score
+        for undecided in (0.0, 3.0)
+    )
+    assert equally < more
 
 
 def test_without_any_face_only_scores_are_punished() -> None:

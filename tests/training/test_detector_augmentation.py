@@ -6,9 +6,12 @@ import pytest
 
 from fiqa_cli.training.detector.augmentation import (
     CLOSE,
+    MATCHED,
     MINED,
     VARIED,
     Sources,
+    bend,
+    blend,
     compose_canvas,
     cut_faces,
     warp_faces,
@@ -77,6 +80,45 @@ def test_a_photo_shown_whole_is_scaled_to_the_canvas(sources):
     assert len(sides) > 25
     assert min(sides) >= 134 * 2**-0.6
     assert max(sides) <= 134.5 * 2**0.15
+
+
+def test_bent_faces_are_where_their_labels_say():
+    photo, faces = portrait()
+    canvas = np.full((240, 240, 3), 128, np.uint8)
+    canvas[:200, :160] = photo
+    shapes = set()
+    for seed in range(20):
+        bent, moved = bend(canvas, faces, np.random.default_rng(seed))
+        assert bent.shape == canvas.shape
+        left, right = moved.landmarks[0, :2].round().astype(int)
+        assert bent[left[1], left[0]].tolist() == [0, 0, 255]
+        assert bent[right[1], right[0]].tolist() == [255, 0, 0]
+        box = moved.boxes[0]
+        centre = moved.landmarks[0].mean(0)
+        assert (box[:2] < centre).all()
+        assert (centre < box[2:]).all()
+        shapes.add(float((box[2:] - box[:2]).prod().round()))
+    assert len(shapes) == 20
+
+
+def test_another_canvas_shows_through_by_half_at_most():
+    black, white = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 255, np.uint8)
+    levels = {int(blend(black, white, np.random.default_rng(seed)).max()) for seed in range(50)}
+    assert 20 < min(levels) < 60 < 100 < max(levels) <= 128
+
+
+def test_a_matched_canvas_is_bent_blended_and_degraded_before_the_teacher_looks(sources):
+    plain = replace(MATCHED, bent=0.0, blended=0.0, spoiled=0.0, pasted=0.0)
+    for change in ("bent", "blended", "spoiled"):
+        style = replace(plain, **{change: 1.0})
+        pairs = [
+            [
+                compose_canvas(sources, 320, each, np.random.default_rng(seed))[0]
+                for each in (plain, style)
+            ]
+            for seed in range(6)
+        ]
+        assert sum(bool((one != other).any()) for one, other in pairs) >= 4, change
 
 
 def test_canvas_faces_are_mostly_inside(sources):

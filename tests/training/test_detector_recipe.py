@@ -11,10 +11,10 @@ def recipe(**changes: object) -> DetectorRecipe:
 
 
 def test_without_steps_the_phases_are_those_of_scrfd_n() -> None:
-    plan = list(recipe(phases=9).plan())
+    plan = list(recipe(phases=11).plan())
     assert {number: phase for number, phase, _ in plan} == PHASES
     assert {number: pool for number, _, pool in plan if pool} == POOLS
-    assert sum(phase.steps for _, phase, _ in plan) == 38_000
+    assert sum(phase.steps for _, phase, _ in plan) == 62_500
 
 
 def test_steps_are_shared_out_and_the_course_of_a_phase_is_kept() -> None:
@@ -34,7 +34,7 @@ def test_more_steps_need_no_longer_warm_up_and_no_larger_memory() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"phases": 10}, "--phases is one of 1 to 9"),
+        ({"phases": 12}, "--phases is one of 1 to 11"),
         ({"phases": 6, "crops": ""}, "--crops"),
         ({"held_out": 0.7, "monitored": 0.3}, "below 1 together"),
         ({"phases": 3, "steps": 2}, "does not reach for 3 phases"),

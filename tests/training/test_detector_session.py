@@ -186,7 +186,7 @@ def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_all_nine_phases_with_a_teachers_features_answers_failures_and_pasted_faces(
+def test_all_eleven_phases_with_a_teachers_features_answers_failures_and_pasted_faces(
     bright: Path, tmp_path: Path
 ) -> None:
     for number in range(4):
@@ -199,8 +199,8 @@ def test_all_nine_phases_with_a_teachers_features_answers_failures_and_pasted_fa
     all_phases = recipe(
         tmp_path / "photos",
         teacher=str(bright),
-        phases=9,
-        steps=9,
+        phases=11,
+        steps=11,
         crops=str(tmp_path / "crops"),
     )
     file = train_detector(all_phases, tmp_path / "out", CPU)
@@ -208,7 +208,7 @@ def test_all_nine_phases_with_a_teachers_features_answers_failures_and_pasted_fa
     assert {path.name for path in work.iterdir()} == {
         "run.json",
         "labels.npz",
-        *(f"phase-{number}.pt" for number in range(1, 10)),
+        *(f"phase-{number}.pt" for number in range(1, 12)),
         *(
             "phase-4.onnx",
             "hard-5.json",
@@ -217,6 +217,8 @@ def test_all_nine_phases_with_a_teachers_features_answers_failures_and_pasted_fa
             "hard-7.json",
             "memory-6",
             "memory-9",
+            "memory-10",
+            "memory-11",
         ),
     }
     six, seven, eight = (

@@ -78,6 +78,15 @@ def test_the_loss_falls_on_a_batch_seen_again(batches):
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_bfloat16_gives_nearly_the_losses_of_fp32_and_its_weights_stay_exact(batches):
+    exact, rounded = (Run(replace(PHASE, bf16=bf16)) for bf16 in (False, True))
+    batch = batches[0]
+    wanted, found = exact.step(batch), rounded.step(batch)
+    assert not torch.equal(wanted, found)
+    torch.testing.assert_close(found, wanted, rtol=0.02, atol=1e-3)
+    assert {p.dtype for p in rounded.net.parameters()} == {torch.float32}
+
+
 def remember(batches: CanvasBatches, folder: Path, pool: int) -> CanvasBatches:
     """A teacher whose features are grey levels of its canvases, and which sees no face."""
     memory = TeacherMemory(folder)

@@ -1,5 +1,6 @@
 """What the teacher answers at every anchor: more than the few faces that are left of it."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fiqa_cli.networks.scrfd import STRIDES, Predictions
+from fiqa_cli.networks.scrfd import ANCHORS, STRIDES, Predictions
 from fiqa_cli.training.detector.assignment import Anchors
 from fiqa_cli.training.detector.loss import Losses, anchor_boxes, box_overlap
 from fiqa_cli.training.detector.teacher import read_teacher, start
@@ -19,6 +20,8 @@ LEAST_ANSWER = 0.1
 FOCUS = 1.5
 """Power of a score's error that weighs it: 2, the quality focal loss's, would leave the scores near
 the threshold alone, 1 would spend most on backgrounds."""
+UNDECIDED = 0.15
+"""Distance of a score from one half that lowers how undecided it is to 1 / e."""
 SCORE_WEIGHT = 4.0
 """Of the score's term, which is smaller where targets are answers and not 0 and 1."""
 
@@ -73,13 +76,20 @@ class TeacherHead:
 
 
 def answer_loss(
-    predictions: Predictions, anchors: Anchors, answers: Answers, counted: Tensor
+    predictions: Predictions,
+    anchors: Anchors,
+    answers: Answers,
+    counted: Tensor,
+    undecided: float = 0.0,
 ) -> Losses:
     """Compare the predictions for N canvases with the teacher's answers, where `counted [N, A]`.
 
     Scores as in the quality focal loss (Li et al., 2020) with the answer in the place of the
     quality; boxes by distance-IoU and landmarks in sides of the face, weighted by the score.
+    Where the teacher is `nearly_undecided`, all weigh up to 1 + `undecided` times as much.
     """
+    if undecided:
+        counted = counted * (1 + undecided * nearly_undecided(answers.scores, anchors))
     weight = answers.scores * counted * (answers.scores >= LEAST_ANSWER)
     total = weight.sum().clamp(min=1.0)
     error = (answers.scores - predictions.logits.detach().sigmoid()).abs() ** FOCUS
@@ -104,6 +114,23 @@ def answer_loss(
         ((1 - diou) * weight).sum() / total,
         (landmark * weight).sum() / total,
     )
+
+
+def nearly_undecided(scores: Tensor, anchors: Anchors) -> Tensor:
+    """How near `[N, A]`, in [0, 1], the best score about each anchor is to one half.
+
+    The best of the 5 by 5 places about it on its level counts: the lesser scores about a face do
+    not decide whether it is found. Canvases are square.
+    """
+    near = []
+    for stride in STRIDES:
+        level = scores[:, anchors.strides == stride]
+        side = math.isqrt(level.shape[1] // ANCHORS)
+        best = level.reshape(-1, side, side, ANCHORS).amax(3)
+        peak = F.max_pool2d(best, 5, 1, 2)
+        close = torch.exp(-(((peak - 0.5) / UNDECIDED) ** 2))
+        near.append(close[..., None].expand(-1, -1, -1, ANCHORS).flatten(1))
+    return torch.cat(near, 1)
 
 
 def readable(answers: Answers, anchors: Anchors, factors: Sequence[float], least: float) -> Tensor:

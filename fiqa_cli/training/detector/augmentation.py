@@ -39,6 +39,12 @@ class Style:
     """Chances of small, middle and large canvases."""
     pasted: float = 0.0
     """Mean number of faces that are pasted into a canvas; their labels are the teacher's."""
+    bent: float = 0.0
+    """Share of canvases that are stretched and sheared before the teacher looks at them."""
+    blended: float = 0.0
+    """Share of canvases through which another one shows."""
+    spoiled: float = 0.0
+    """Share of canvases that are degraded before the teacher looks at them."""
 
 
 VARIED = Style(grids=(0.4, 0.3, 0.2, 0.1), tilted=0.6, clean=0.0, hard=0.0)
@@ -60,6 +66,23 @@ CROWDED = replace(MINED, hard=0.35, sizes=(0.4, 0.2, 0.4), pasted=3.0)
 """Whole photos with strangers in them."""
 WHOLE = replace(MINED, grids=(1.0, 0.0, 0.0, 0.0), tilted=0.0, whole=0.9, sizes=(0.1, 0.1, 0.8))
 """As the detector will get them."""
+MATCHED = replace(
+    WHOLE,
+    grids=(0.8, 0.12, 0.05, 0.03),
+    tilted=0.3,
+    clean=0.9,
+    hard=0.25,
+    whole=0.8,
+    sizes=(0.2, 0.15, 0.65),
+    pasted=1.5,
+    bent=0.3,
+    blended=0.25,
+    spoiled=0.4,
+)
+"""Pictures of all sorts of which the student should think what the teacher thinks, whatever that is
+(function matching, Beyer et al., 2022)."""
+TRUER = replace(MATCHED, hard=0.4, whole=0.85, sizes=(0.15, 0.15, 0.7), blended=0.15, spoiled=0.3)
+"""The same, closer to what the detector will get."""
 STYLES = {
     "varied": VARIED,
     "close": CLOSE,
@@ -67,6 +90,8 @@ STYLES = {
     "mined": MINED,
     "crowded": CROWDED,
     "whole": WHOLE,
+    "matched": MATCHED,
+    "truer": TRUER,
 }
 
 
@@ -238,7 +263,45 @@ def compose_canvas(
     scores = np.concatenate([p.scores for p in parts]).astype(np.float32)
     for _ in range(rng.poisson(style.pasted) if style.pasted else 0):
         paste_face(canvas, *draw_face(sources, rng), rng)
-    return canvas, Faces(boxes, landmarks, scores)
+    faces = Faces(boxes, landmarks, scores)
+    if style.bent and rng.random() < style.bent:
+        canvas, faces = bend(canvas, faces, rng)
+    if style.blended and rng.random() < style.blended:
+        other, _ = compose_canvas(sources, size, replace(style, blended=0.0, spoiled=0.0), rng)
+        canvas = blend(canvas, other, rng)
+    if style.spoiled and rng.random() < style.spoiled:
+        canvas, _ = degrade(canvas, rng, 2.5)
+    return canvas, faces
+
+
+def bend(canvas: Image, faces: Faces, rng: np.random.Generator) -> tuple[Image, Faces]:
+    """Stretch the sides of a canvas by up to a third each and shear it, about its centre.
+
+    Boxes stay upright: they get the sides of what they held, without the shear.
+    """
+    import cv2
+
+    stretch = 2 ** rng.uniform(-0.4, 0.4, 2)
+    matrix = np.diag(stretch) @ (np.eye(2) + rng.normal(0, 0.1, (2, 2)) * (1 - np.eye(2)))
+    centre = np.full(2, len(canvas) / 2)
+    offset = centre - matrix @ centre
+    bent: Image = cv2.warpAffine(
+        canvas, np.concatenate([matrix, offset[:, None]], 1), canvas.shape[1::-1]
+    )
+    middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 @ matrix.T + offset
+    halves = (faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2 * stretch
+    boxes = np.concatenate([middles - halves, middles + halves], 1).astype(np.float32)
+    landmarks = (faces.landmarks @ matrix.T + offset).astype(np.float32)
+    return bent, Faces(boxes, landmarks, faces.scores)
+
+
+def blend(canvas: Image, other: Image, rng: np.random.Generator) -> Image:
+    """Let another canvas of the same size show through this one, by a tenth to a half."""
+    import cv2
+
+    share = rng.uniform(0.1, 0.5)
+    mixed: Image = cv2.addWeighted(canvas, 1 - share, other, share, 0)
+    return mixed
 
 
 def degrade_canvas(

@@ -28,7 +28,7 @@ Trained by `fiqa train detector` {__version__}: {recipe.phases} phases, {steps:,
 | | |
 |---|---|
 | File | `det_model.onnx`; the folder is an insightface model package |
-| Network | that of `scrfd-n`: a small SCRFD with five landmarks |
+| Network | that of `scrfd-n`: a small SCRFD with five landmarks; convolutions in integers |
 | Input | RGB, (x − 127.5) / 128, any batch, height and width in multiples of 32 |
 | Teacher | `{teacher.name}`, sha256 {sha256_of(teacher)} |
 | Photos | {len(parts.training):,} trained on, {len(parts.monitoring):,} monitored, \

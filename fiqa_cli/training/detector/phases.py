@@ -27,10 +27,14 @@ class Phase:
     answers: tuple[int, ...] = ()
     """Phases on whose pools, taken in turn, the teacher's answers at every anchor are learnt in the
     place of faces."""
+    undecided: float = 0.0
+    """How much more answers weigh where the teacher is hardly surer than not (`answer_loss`)."""
     depth: int = 0
     """How often blocks were added to the network (`Scrfd`)."""
     width: int = 0
     """How often channels were added to it."""
+    bf16: bool = False
+    """Whether the network computes in bfloat16; its weights stay in fp32."""
     seed: int = 2026
 
     def rate_at(self, step: int) -> float:
@@ -117,11 +121,31 @@ PHASES[9] = replace(
     styles=("whole", "whole"),
     answers=(9, 6),
 )
+PHASES[10] = replace(
+    PHASES[8],
+    steps=10500,
+    rate=1e-3,
+    styles=("matched", "matched"),
+    answers=(10,),
+    undecided=3.0,
+)
+PHASES[11] = replace(
+    PHASES[10],
+    steps=14000,
+    rate=1.5e-3,
+    decay=0.66,
+    landmark_weights=(20.0, 20.0),
+    imitation=1.0,
+    styles=("truer", "truer"),
+    answers=(11,),
+    depth=3,
+    bf16=True,
+)
 """By number. The first begins with random weights, each other one with those of the phase before
 it, the eighth with the mean of the two before; blocks that are new start as the identity, channels
 that are new unheard."""
 
-POOLS = {4: 2000, 6: 1800, 9: 1800}
+POOLS = {4: 2000, 6: 1800, 9: 1800, 10: 3000, 11: 4000}
 """Batches of canvases, all of the phase's first style, of which the teacher's features are kept;
 about 4 MB each."""
 

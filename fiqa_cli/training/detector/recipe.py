@@ -11,7 +11,7 @@ from fiqa_cli.training.detector.phases import PHASES, POOLS, Phase
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorRecipe:
-    """What `fiqa train detector` can be told; with all nine phases it is that of `scrfd-n`."""
+    """What `fiqa train detector` can be told; with all eleven phases it is that of `scrfd-n`."""
 
     command: ClassVar[str] = "detector"
 

@@ -32,7 +32,8 @@ from fiqa_cli.training.detector.labels import (
 )
 from fiqa_cli.training.detector.mine import failures
 from fiqa_cli.training.detector.phases import Phase
-from fiqa_cli.training.detector.photos import Split, photo_names, split_photos
+from fiqa_cli.training.detector.photos import Split, photo_names, read_photo, split_photos
+from fiqa_cli.training.detector.quantise import quantise, spread
 from fiqa_cli.training.detector.recipe import DetectorRecipe
 from fiqa_cli.training.detector.remember import remember
 from fiqa_cli.training.detector.teacher import Teacher
@@ -92,17 +93,24 @@ def train_detector(
         """
         return [checkpoints[each] for each in ((6, 7) if number == 7 else (number,))]
 
-    def export(sources: Sequence[Path], path: Path) -> float:
+    def export(sources: Sequence[Path], path: Path, quantised: bool = False) -> float:
         """Write the detector of these checkpoints; the raw score that reads 0.5 in it."""
         net = mean_network(sources)
-        export_onnx(net, path)
+
+        def write() -> None:
+            export_onnx(net, path)
+            if quantised:
+                seen = (read_photo(folder / name) for name in spread(parts.training))
+                quantise(path, seen, path)
+
+        write()
         point = SURE
         if parts.monitoring:
             find_truth, find_faces = detector(teacher, WEAK), detector(path, min(POINTS))
             found = compare(folder, parts.monitoring, find_truth, find_faces, POINTS)
             point = operating_point(found, recipe.false_alarms)
         calibrate(net, point)
-        export_onnx(net, path)
+        write()
         return point
 
     steps = sum(phase.steps for _, phase, _ in plan)
@@ -143,7 +151,7 @@ def train_detector(
         before += phase.steps
 
     file = out / FILE
-    point = export(finished(recipe.phases), file)
+    point = export(finished(recipe.phases), file, quantised=True)
     measured: list[Agreement] = []
     if parts.held_out:
         find_truth, find_faces = detector(teacher, WEAK), detector(file, min(THRESHOLDS))

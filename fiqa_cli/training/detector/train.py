@@ -104,12 +104,17 @@ class Run:
         batch = batch.to(self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self.phase.rate_at(self.done)
-        features = self.net.features((batch.images.float() - 127.5) / 128)
         anchors = make_anchors(*batch.images.shape[2:]).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.phase.bf16):
+            levels = self.net.features((batch.images.float() - 127.5) / 128)
+        # Boxes and landmarks are too large for the eight bits of bfloat16.
+        features = [level.float() for level in levels]
         predictions = self.net.predict(features)
         if self.phase.answers:
             assert batch.answers is not None and batch.readable is not None
-            losses = answer_loss(predictions, anchors, batch.answers, batch.readable)
+            losses = answer_loss(
+                predictions, anchors, batch.answers, batch.readable, self.phase.undecided
+            )
         else:
             losses = detector_loss(predictions, anchors, batch.targets)
         weight = self.phase.landmark_weights[self.done >= self.phase.closing]
@@ -117,9 +122,9 @@ class Run:
         if self.phase.imitation:
             assert batch.features is not None
             own = [adapt(level) for adapt, level in zip(self.adapters, features, strict=True)]
-            levels = zip(own, batch.features, STRIDES, strict=True)
+            pairs = zip(own, batch.features, STRIDES, strict=True)
             distance = torch.stack(
-                [imitation_loss(x, y, batch.targets, stride) for x, y, stride in levels]
+                [imitation_loss(x, y, batch.targets, stride) for x, y, stride in pairs]
             ).mean()
             total = total + self.phase.imitation * distance
         self.optimiser.zero_grad()
@@ -203,11 +208,13 @@ def main() -> None:
         "--memory",
         type=Path,
         nargs="+",
-        help="what `remember` wrote, for phases 4 and 6; for phase 8 that of 6 and that of 4, "
-        "for phase 9 that of 9 and that of 6",
+        help="what `remember` wrote, for phases 4, 6, 10 and 11; for phase 8 that of 6 and that of "
+        "4, for phase 9 that of 9 and that of 6",
     )
-    parser.add_argument("--teacher", type=Path, help="what `remember` got, for phases 8 and 9")
-    parser.add_argument("--crops", type=Path, help="what `remember` got, for phases 6, 8 and 9")
+    parser.add_argument("--teacher", type=Path, help="what `remember` got, from phase 8 on")
+    parser.add_argument(
+        "--crops", type=Path, help="what `remember` got, for phase 6 and from phase 8 on"
+    )
     parser.add_argument("--hard", type=Path, help="what `mine` wrote, for phases 5 and 7")
     parser.add_argument("--steps", type=int, help="batches to train on, if not the phase's own")
     parser.add_argument("--seed", type=int, default=Phase.seed, help="of weights and canvases")
@@ -219,16 +226,16 @@ def main() -> None:
         parser.error("phase 1 has no --start, the others need it")
     phase = PHASES[options.phase]
     if (phase.imitation > 0) != (options.memory is not None):
-        parser.error("phases 4, 6, 8 and 9 need --memory, the others have none")
+        parser.error("phases 4, 6 and 8 to 11 need --memory, the others have none")
     if options.memory and len(options.memory) != max(1, len(phase.answers)):
-        parser.error("phases 4 and 6 take one --memory, phases 8 and 9 two")
+        parser.error("phases 4, 6, 10 and 11 take one --memory, phases 8 and 9 two")
     if bool(phase.answers) != (options.teacher is not None):
-        parser.error("phases 8 and 9 need --teacher, the others have none")
+        parser.error("phases 8 to 11 need --teacher, the others have none")
     if ("mined" in phase.styles) != (options.hard is not None):
         parser.error("phases 5 and 7 need --hard, the others have none")
     styles = canvas_styles(phase)
     if any(style.pasted for style in styles) != (options.crops is not None):
-        parser.error("phases 6, 8 and 9 need --crops, the others have none")
+        parser.error("phases 6 and 8 to 11 need --crops, the others have none")
     run = Run(replace(phase, steps=options.steps or phase.steps, seed=options.seed))
     if options.checkpoint.exists():
         run.load(options.checkpoint)
