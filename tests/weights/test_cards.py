@@ -61,7 +61,7 @@ def test_parameters_and_operations_are_as_the_card_says(name: str) -> None:
     ],
 )
 def test_files_are_as_large_as_the_card_says(name: str, file: str) -> None:
-    told = re.search(rf"`{Path(file).name}`, fp(?:16|32), ([\d.]+) MB", card(name))
+    told = re.search(rf"`{Path(file).name}`, (?:fp16|fp32|int8), ([\d.]+) MB", card(name))
     assert told
     assert float(told[1]) == pytest.approx(megabytes(file), abs=0.05)
 
