@@ -17,16 +17,21 @@ def test_stays_small(depth, width, most):
     assert sum(p.numel() for p in Scrfd(depth, width).parameters()) <= most
 
 
+def answer_alike_then_learn(before: Scrfd, grown: Scrfd) -> None:
+    """Both give the same predictions; then `grown` gets the gradients of a loss."""
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, found = before(image), grown.eval()(image)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    sum(x.square().mean() for x in grown.train()(image)).backward()
+
+
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_new_blocks_change_nothing_at_first_and_learn_at_once(depth):
     shallow, deep = Scrfd(depth - 1).eval(), Scrfd(depth)
     deep.grow_from(shallow.state_dict())
-    image = torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        wanted, found = shallow(image), deep.eval()(image)
-    for a, b in zip(found, wanted, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
-    sum(x.square().mean() for x in deep.train()(image)).backward()
+    answer_alike_then_learn(shallow, deep)
     new = [
         (name, value)
         for name, value in deep.named_parameters()
@@ -47,12 +52,7 @@ def test_new_channels_are_unheard_at_first_and_learn_at_once():
                 module.weight.normal_(1, 0.1)
     wide = Scrfd(width=1)
     wide.grow_from(net.state_dict())
-    image = torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        wanted, found = net(image), wide.eval()(image)
-    for a, b in zip(found, wanted, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
-    sum(x.square().mean() for x in wide.train()(image)).backward()
+    answer_alike_then_learn(net, wide)
     for name, value in net.state_dict().items():
         own = wide.get_parameter(name) if not name.endswith(("mean", "var", "tracked")) else None
         if own is not None and own.dim() > 1 and own.shape[1] > value.shape[1]:

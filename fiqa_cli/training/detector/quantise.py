@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fiqa_cli.faces.detector import DETECTION_SIZE
 from fiqa_cli.training.detector.augmentation import Image
 from fiqa_cli.training.detector.photos import photo_names, read_photo, split_photos
 
@@ -18,20 +19,18 @@ EXACT = ("score", "box", "landmark")
 """Layers of each head that stay in fp32."""
 SEEN = 60
 """Photos that tell the ranges of the activations."""
-SIZE = 640
-"""Pixels of the longer side that a photo is scaled to, as when faces are found."""
 
 
 def as_input(photo: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The blob `[1, 3, 640, 640]` that insightface makes of a photo `[H, W, 3]` BGR."""
     import cv2
 
-    scale = SIZE / max(photo.shape[:2])
+    scale = DETECTION_SIZE / max(photo.shape[:2])
     height, width = (max(1, int(side * scale)) for side in photo.shape[:2])
-    canvas = np.zeros((SIZE, SIZE, 3), np.uint8)
+    canvas = np.zeros((DETECTION_SIZE, DETECTION_SIZE, 3), np.uint8)
     canvas[:height, :width] = cv2.resize(photo, (width, height))
     blob: np.ndarray[Any, np.dtype[np.float32]] = cv2.dnn.blobFromImage(
-        canvas, 1 / 128, (SIZE, SIZE), (127.5, 127.5, 127.5), swapRB=True
+        canvas, 1 / 128, None, (127.5, 127.5, 127.5), swapRB=True
     )
     return blob
 
