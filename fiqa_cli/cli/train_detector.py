@@ -36,45 +36,23 @@ def detector(
         str | None,
         option(
             LABELS,
-            "Finds the faces to learn: a detector of 'fiqa models list', the folder of an "
+            "Is learnt from: a detector of 'fiqa models list', the folder of an "
             "insightface package, or an ONNX file.",
             autocompletion=models_of("detector"),
-        ),
-    ] = None,
-    phases: Annotated[
-        int | None,
-        option(
-            LEARNING,
-            "How many of scrfd-n's phases: 1 to 3 learn the teacher's boxes; 4 imitates its "
-            "features too (8 GB of them are kept); 5 repeats photos that fail; 6 pastes faces in "
-            "(7 GB); 7 is 5 again; 8 makes the network wider and learns what the teacher answers "
-            "everywhere; 9 does so on whole photos (7 GB), 10 on all sorts of pictures (12 GB), 11 "
-            "with more blocks (16 GB). From 4 on the teacher is an SCRFD of insightface's.",
-            3,
-            min=1,
-            max=11,
         ),
     ] = None,
     crops: Annotated[
         str | None,
         option(
             LEARNING,
-            "Folder of aligned faces to be pasted, for phase 6 and later ones.",
+            "Folder of aligned faces, to be pasted beside those of the photos.",
             metavar="DIR",
         ),
     ] = None,
-    steps: Annotated[
-        int | None,
-        option(
-            LEARNING,
-            "Batches to train on in all phases, shared out as in the recipe of scrfd-n.",
-            "13200 in 3 phases, 62500 in 11",
-            min=1,
-        ),
-    ] = None,
+    steps: Annotated[int | None, option(LEARNING, "Batches to train on.", 12_000, min=1)] = None,
     batch: Annotated[
         int | None,
-        option(LEARNING, "Canvases of 320 pixels in a step; of larger ones fewer.", 16, min=1),
+        option(LEARNING, "Canvases of 320 pixels in a step; of larger ones fewer.", 8, min=1),
     ] = None,
     held_out: Annotated[
         float | None,
@@ -82,11 +60,15 @@ def detector(
     ] = None,
     monitored: Annotated[
         float | None,
-        option(LABELS, "Part of the photos that decides which raw score becomes 0.5.", 0.05),
+        option(
+            LABELS,
+            "Part of the photos that tells, with some trained on, which raw score becomes 0.5.",
+            0.05,
+        ),
     ] = None,
     false_alarms: Annotated[
         float | None,
-        option(LABELS, "Most false boxes a monitored photo at a score of 0.5.", 0.05, min=0.0),
+        option(LABELS, "Most false boxes a photo at a score of 0.5.", 0.05, min=0.0),
     ] = None,
     seed: Annotated[
         int | None, option(LEARNING, "Of the fresh weights and the canvases.", 2026)
@@ -96,10 +78,11 @@ def detector(
     tensorboard: Board = None,
     quiet: Quiet = False,
 ) -> None:
-    """A face detector with landmarks that learns from another one's boxes.
+    """A face detector with landmarks that learns what another one makes of your photos.
 
-    The folder of -o becomes an insightface package, its convolutions in integers. The defaults
-    train the network of scrfd-n in its first three phases.
+    The folder of -o becomes an insightface package, its convolutions in integers. From an SCRFD
+    with residual blocks (insightface's of 2.5 GFLOP and more) it learns part by part, from any
+    other detector its answers alone, which takes longer.
 
     Examples:
 

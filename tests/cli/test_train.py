@@ -23,7 +23,7 @@ RECIPES = {
     each.command: each
     for each in (DistillRecipe, RecogniserRecipe, DiffusionRecipe, DetectorRecipe)
 }
-TOLD_IN_WORDS = {"distill": {"theta", "recogniser"}, "detector": {"steps"}}
+TOLD_IN_WORDS = {"distill": {"theta", "recogniser"}}
 
 
 @pytest.fixture
@@ -109,7 +109,6 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe(name: str) -> None:
         ("train calibrate x a --recogniser fr-n --fnmr 0.4 --times 2", "exclude each other"),
         ("train calibrate x a --recogniser fr-n", "there is no model x"),
         ("train prune x a", "there is no model x"),
-        ("train detector . --teacher scrfd-n --phases 6 -o x", "name their folder with --crops"),
         (
             "train recogniser absent --recogniser fr-n -o x",
             "no folder, tar shard, .rec file or list absent",
@@ -137,14 +136,13 @@ def test_options_reach_the_recipe_of_a_detector(
     config = tmp_path / "r.toml"
     config.write_text('[detector]\nteacher = "t.onnx"\nsteps = 70\nheld-out = 0.2\n')
     line = (
-        f"detector photos --config {config} --phases 11 --crops faces --steps 90 --batch 4 "
+        f"detector photos --config {config} --crops faces --steps 90 --batch 4 "
         "--every 9 --monitored 0 --false-alarms 0.1 --seed 3 --device cpu -q -o out"
     )
     assert CliRunner().invoke(app, line.split()).exit_code == 0
     recipe = DetectorRecipe(
         photos="photos",
         teacher="t.onnx",
-        phases=11,
         crops="faces",
         steps=90,
         batch=4,

@@ -1,6 +1,5 @@
 """A detector from a folder of photos to a package that scores, and what happens on the way."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,20 +8,21 @@ import numpy as np
 import pytest
 import torch
 from skimage import data
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.detector import Detector
+from fiqa_cli.networks.scrfd import Layout
 from fiqa_cli.training.detector import batches
 from fiqa_cli.training.detector.labels import load_labels
 from fiqa_cli.training.detector.recipe import DetectorRecipe
 from fiqa_cli.training.detector.session import find_teacher, train_detector
 from fiqa_cli.training.loop import Report
 from fiqa_cli.zoo.builtin import weights_folder
+from training.random_scrfd import HEAD, PYRAMID, STAGES, STRIDES, RandomScrfd, write_onnx
 
 CPU = torch.device("cpu")
-STRIDES = (8, 16, 32)
 
 
 class Killed(Exception):
@@ -35,7 +35,7 @@ def small_canvases() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "SHAPES", ((64, 1), (96, 1), (64, 1)))
+        patch.setattr(batches, "SHAPES", ((64, 1, 0.5), (96, 1, 0.5)))
         yield
     torch.set_num_threads(threads)
 
@@ -56,7 +56,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recipe(photos: Path, **changes: object) -> DetectorRecipe:
-    values = {"teacher": "scrfd-n", "phases": 2, "steps": 4, "batch": 1, **changes}
+    values = {"teacher": "scrfd-n", "steps": 4, "batch": 1, **changes}
     return DetectorRecipe(photos=str(photos), held_out=0.2, monitored=0.2, **values)  # type: ignore[arg-type]
 
 
@@ -87,7 +87,7 @@ def test_the_folder_becomes_a_detector_with_a_card(whole: tuple[Path, list[Repor
     }
     Detector(out, threshold=0.01).detect(data.astronaut())
     card = (out / "README.md").read_text()
-    assert "2 phases, 4 steps" in card
+    assert ": 4 steps." in card
     assert "4 trained on, 1 monitored, 1 held out" in card
     assert [(each.step, each.steps, each.unit) for each in reports] == [
         (step, 4, "canvases") for step in (1, 2, 3, 4)
@@ -128,14 +128,6 @@ def test_another_recipe_or_other_photos_are_refused(
         train_detector(recipe(photos / "more"), whole[0], CPU)
 
 
-def test_a_teacher_without_features_is_refused_before_anything_is_trained(
-    photos: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(FiqaError, match="shows no features to imitate"):
-        train_detector(recipe(photos, phases=4), tmp_path / "out", CPU)
-    assert not (tmp_path / "out").exists()
-
-
 def test_photos_without_faces_are_refused(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for number in range(3):
@@ -144,92 +136,47 @@ def test_photos_without_faces_are_refused(tmp_path: Path) -> None:
         train_detector(recipe(tmp_path / "photos"), tmp_path / "out", CPU)
 
 
-class BrightScrfd(nn.Module):
-    """Takes what is bright for a face; names and outputs are those of insightface's SCRFD."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bbox_head = nn.Module()
-        self.bbox_head.stride_cls = nn.ModuleDict(
-            {f"({s}, {s})": nn.Conv2d(3, 2, 1) for s in STRIDES}
-        )
-        for conv in self.bbox_head.stride_cls.values():
-            nn.init.constant_(conv.weight, 2.0)
-            nn.init.constant_(conv.bias, -2.0)
+class BrightScrfd(RandomScrfd):
+    """Takes what is bright for a face, and has the parts of insightface's SCRFD."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        outputs: dict[str, list[Tensor]] = {"cls": [], "reg": [], "kps": []}
-        for stride in STRIDES:
-            seen = F.avg_pool2d(x, stride)
-            score = self.bbox_head.stride_cls[f"({stride}, {stride})"](seen).sigmoid()
-            flat = score.permute(0, 2, 3, 1).reshape(x.shape[0], -1, 1)
-            outputs["cls"].append(flat)
-            outputs["reg"].append(torch.full_like(flat, 1.5).expand(-1, -1, 4) + 0 * flat)
-            outputs["kps"].append(torch.arange(-5.0, 5.0) / 8 + 0 * flat)
-        return [*outputs["cls"], *outputs["reg"], *outputs["kps"]]
+        outputs = super().forward(x)
+        for level, stride in enumerate(STRIDES):
+            bright = F.avg_pool2d(x.mean(1, True), stride).repeat(1, 2, 1, 1)
+            flat = bright.permute(0, 2, 3, 1).reshape(x.shape[0], -1, 1)
+            outputs[level] = 0.1 * outputs[level] + 0.9 * (4 * flat - 2).sigmoid()
+            # The same boxes in a picture and in its mirror image.
+            outputs[3 + level] = 1.5 + 0 * outputs[3 + level]
+        return outputs
 
 
 @pytest.fixture(scope="module")
 def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("teacher") / "scrfd.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            BrightScrfd().eval(),
-            (torch.zeros(1, 3, 64, 64),),
-            str(path),
-            input_names=["images"],
-            dynamic_axes={"images": {0: "batch", 2: "height", 3: "width"}},
-            opset_version=13,
-            dynamo=False,
-        )
+    torch.manual_seed(5)
+    write_onnx(BrightScrfd(), path)
     return path
 
 
-def test_all_eleven_phases_with_a_teachers_features_answers_failures_and_pasted_faces(
+def test_part_by_part_from_an_scrfd_with_faces_pasted_from_crops(
     bright: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "photos").mkdir()
     for number in range(4):
         photo = np.zeros((160, 160, 3), np.uint8)
         photo[40 + 5 * number : 90, 50:100] = 255
-        (tmp_path / "photos").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / f"photos/{number}.png"), photo)
     (tmp_path / "crops").mkdir()
     cv2.imwrite(str(tmp_path / "crops/0.png"), np.full((112, 112, 3), 200, np.uint8))
-    all_phases = recipe(
-        tmp_path / "photos",
-        teacher=str(bright),
-        phases=11,
-        steps=11,
-        crops=str(tmp_path / "crops"),
+    reports: list[Report] = []
+    with_crops = recipe(
+        tmp_path / "photos", teacher=str(bright), steps=8, crops=str(tmp_path / "crops")
     )
-    file = train_detector(all_phases, tmp_path / "out", CPU)
+    file = train_detector(with_crops, tmp_path / "out", CPU, every=1, observers=[reports.append])
     work = tmp_path / "out" / "work"
-    assert {path.name for path in work.iterdir()} == {
-        "run.json",
-        "labels.npz",
-        *(f"phase-{number}.pt" for number in range(1, 12)),
-        *(
-            "phase-4.onnx",
-            "hard-5.json",
-            "memory-4",
-            "phase-6.onnx",
-            "hard-7.json",
-            "memory-6",
-            "memory-9",
-            "memory-10",
-            "memory-11",
-        ),
-    }
-    six, seven, eight = (
-        torch.load(work / f"phase-{number}.pt", weights_only=True)["averaged"]
-        for number in (6, 7, 8)
-    )
-    assert any(not torch.equal(six[name], seven[name]) for name in six)
-    # The eighth learns on from the mean of the two: its one step does not take it far.
-    name = "stage16.0.0.weight"
-    outputs, inputs = six[name].shape[:2]
-    assert eight[name].shape > six[name].shape
-    kept = eight[name][:outputs, :inputs]
-    torch.testing.assert_close(kept, (six[name] + seven[name]) / 2, atol=4e-3, rtol=0)
+    assert {path.name for path in work.iterdir()} == {"run.json", "labels.npz", "checkpoint.pt"}
+    assert "parts" in reports[-1].terms
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    assert (state["course"]["alone"], state["done"]) == (2, 8)
+    assert Layout(*state["layout"]) == Layout(STAGES, PYRAMID, HEAD)
     assert find_teacher(str(tmp_path / "out")) == file

@@ -16,19 +16,18 @@ def detector_card(
     toml: str,
     teacher: Path,
     parts: Split,
-    steps: int,
     point: float,
     measured: Sequence[Agreement],
 ) -> str:
     """Markdown for the detector in `out`: `toml` is its recipe, `measured` on held-out photos."""
     return f"""# {out.resolve().name}
 
-Trained by `fiqa train detector` {__version__}: {recipe.phases} phases, {steps:,} steps.
+Trained by `fiqa train detector` {__version__}: {recipe.steps:,} steps.
 
 | | |
 |---|---|
 | File | `det_model.onnx`; the folder is an insightface model package |
-| Network | that of `scrfd-n`: a small SCRFD with five landmarks; convolutions in integers |
+| Network | an SCRFD with five landmarks; convolutions in integers |
 | Input | RGB, (x − 127.5) / 128, any batch, height and width in multiples of 32 |
 | Teacher | `{teacher.name}`, sha256 {sha256_of(teacher)} |
 | Photos | {len(parts.training):,} trained on, {len(parts.monitoring):,} monitored, \

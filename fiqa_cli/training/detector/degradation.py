@@ -1,4 +1,4 @@
-"""Random loss of quality for detector training: the face must still be found."""
+"""Random loss of quality for detector training."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,23 +23,22 @@ def change_light(image: Image, rng: np.random.Generator) -> Image:
     return changed
 
 
-def lose_detail(image: Image, rng: np.random.Generator, strongest: float) -> tuple[Image, float]:
-    """Blur the image or scale it down and up again.
-
-    Returns the image and the factor, at most `strongest`, by which its resolution fell.
-    """
+def lose_detail(image: Image, rng: np.random.Generator, strongest: float) -> Image:
+    """Blur the image or scale it down and up again: its resolution falls by up to `strongest`."""
     import cv2
 
     factor = 2 ** rng.uniform(0, np.log2(strongest))
     height, width = image.shape[:2]
     if rng.random() < 0.5:
         # A Gaussian of sigma 0.7 f removes about what sampling every f-th pixel removes.
-        return cv2.GaussianBlur(image, (0, 0), 0.7 * factor), factor
+        blurred: Image = cv2.GaussianBlur(image, (0, 0), 0.7 * factor)
+        return blurred
     small = (max(1, round(width / factor)), max(1, round(height / factor)))
     how = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_NEAREST)[int(rng.integers(3))]
     back = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)[int(rng.integers(3))]
     lossy = cv2.resize(image, small, interpolation=how)
-    return cv2.resize(lossy, (width, height), interpolation=back), factor
+    restored: Image = cv2.resize(lossy, (width, height), interpolation=back)
+    return restored
 
 
 def add_noise(image: Image, rng: np.random.Generator) -> Image:
@@ -63,19 +62,17 @@ def compress(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
 
 
-def degrade(image: Image, rng: np.random.Generator, strongest: float) -> tuple[Image, float]:
+def degrade(image: Image, rng: np.random.Generator, strongest: float) -> Image:
     """Apply a random subset of the degradations to `uint8 [H, W, 3]`.
 
-    `strongest` bounds the loss of detail. Returns the image and the factor, 1 or more, by which
-    its resolution fell.
+    `strongest`, above 1, is by how much its resolution falls at most.
     """
-    factor = 1.0
     if rng.random() < 0.7:
         image = change_light(image, rng)
-    if strongest > 1 and rng.random() < 0.4:
-        image, factor = lose_detail(image, rng, strongest)
+    if rng.random() < 0.4:
+        image = lose_detail(image, rng, strongest)
     if rng.random() < 0.25:
         image = add_noise(image, rng)
     if rng.random() < 0.3:
         image = compress(image, rng)
-    return image, factor
+    return image

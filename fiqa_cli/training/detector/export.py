@@ -1,22 +1,17 @@
 """From a training checkpoint to an ONNX file that insightface's `SCRFD` class reads."""
 
-import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from fiqa_cli.networks.scrfd import STRIDES, Scrfd
-from fiqa_cli.training.detector.train import mean_weights
+from fiqa_cli.networks.scrfd import STRIDES, Head, Layout, Scrfd
 from fiqa_cli.zoo.onnx_writer import write_onnx
 
 OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "box", "landmark") for stride in STRIDES]
 """The order that insightface relies on: all scores, then all boxes, then all landmarks."""
-
-OPERATING_POINT = 0.6
-"""Raw score with at most one false box in twenty monitoring photos."""
 
 
 class NineOutputs(nn.Module):
@@ -36,7 +31,6 @@ class NineOutputs(nn.Module):
         return tuple(output.flatten(0, 1) for output in outputs)
 
 
-@torch.no_grad()
 def calibrate(net: Scrfd, operating_point: float) -> None:
     """Shift all logits in place so that the score `operating_point`, in (0, 1), becomes 0.5.
 
@@ -44,7 +38,7 @@ def calibrate(net: Scrfd, operating_point: float) -> None:
     balance, and insightface's default.
     """
     for head in net.heads:
-        head.score.bias -= math.log(operating_point / (1 - operating_point))  # type: ignore[union-attr, operator]
+        cast(Head, head).shift_scores(-math.log(operating_point / (1 - operating_point)))
 
 
 def export_onnx(net: Scrfd, path: Path) -> None:
@@ -58,35 +52,9 @@ def export_onnx(net: Scrfd, path: Path) -> None:
     write_onnx(NineOutputs(net).eval(), torch.zeros(1, 3, 64, 64), path, OUTPUTS, axes)
 
 
-def mean_network(checkpoints: Sequence[Path]) -> Scrfd:
-    """The network whose weights are the mean of the averaged weights of runs (`mean_weights`)."""
-    recipe = torch.load(checkpoints[0], weights_only=True)["recipe"]
-    # A checkpoint from before there was a choice of width has the first one.
-    net = Scrfd(recipe["depth"], recipe.get("width", 0))
-    net.load_state_dict(mean_weights(checkpoints))
+def load_network(checkpoint: Path) -> Scrfd:
+    """The network with the averaged weights of a checkpoint."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    net = Scrfd(Layout(*state["layout"]))
+    net.load_state_dict(state["averaged"])
     return net
-
-
-def main() -> None:
-    """Export the averaged weights of a checkpoint, or their mean over several."""
-    parser = argparse.ArgumentParser(
-        description=main.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, nargs="+", help="what `train` wrote"
-    )
-    parser.add_argument("--onnx", type=Path, required=True, help="file to write")
-    parser.add_argument(
-        "--operating-point",
-        type=float,
-        default=OPERATING_POINT,
-        help="raw score that is exported as 0.5",
-    )
-    options = parser.parse_args()
-    net = mean_network(options.checkpoint)
-    calibrate(net, options.operating_point)
-    export_onnx(net, options.onnx)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,5 @@
-"""Pseudo labels: what the teacher detector finds in each photo and in its mirror image."""
+"""Where faces are in photos: what the teacher finds in each one and in its mirror image."""
 
-import argparse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.detector import load_model
 from fiqa_cli.methods.device import cores
-from fiqa_cli.training.detector.photos import LONGEST, photo_names, read_photo
-from fiqa_cli.training.reporting import Advance, on_preparation, silent
+from fiqa_cli.training.detector.photos import LONGEST, read_photo
+from fiqa_cli.training.reporting import Advance, silent
 
 Floats = NDArray[np.float32]
 
@@ -171,22 +169,3 @@ def label_photos(
                 labels[names[done - 1]] = faces
             advance("labelling", done, len(names))
     return labels
-
-
-def main() -> None:
-    """Label every photo of a folder once."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
-    parser.add_argument("--teacher", type=Path, required=True, help="teacher detector, ONNX")
-    parser.add_argument("--labels", type=Path, required=True, help="labels to write, .npz")
-    parser.add_argument("--threshold", type=float, default=LEAST_LABEL, help="least teacher score")
-    options = parser.parse_args()
-    names = photo_names(options.photos)
-    with on_preparation(Console(stderr=True)) as advance:
-        labels = label_photos(options.photos, names, options.teacher, options.threshold, advance)
-    options.labels.parent.mkdir(parents=True, exist_ok=True)
-    save_labels(options.labels, labels)
-
-
-if __name__ == "__main__":
-    main()

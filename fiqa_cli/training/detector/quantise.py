@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from fiqa_cli.faces.detector import DETECTION_SIZE
-from fiqa_cli.training.detector.augmentation import Image
+from fiqa_cli.training.detector.canvases import Image
 from fiqa_cli.training.detector.photos import photo_names, read_photo, split_photos
 
-EXACT = ("score", "box", "landmark")
-"""Layers of each head that stay in fp32."""
+EXACT = "answers"
+"""Layer of each head that stays in fp32."""
 SEEN = 60
 """Photos that tell the ranges of the activations."""
 
@@ -55,7 +55,7 @@ def quantise(model: Path, photos: Iterable[Image], path: Path) -> None:
     convolutions = [
         node.name for node in onnx.load(str(model)).graph.node if node.op_type == "Conv"
     ]
-    exact = [name for name in convolutions if name.split("/")[-2] in EXACT]
+    exact = [name for name in convolutions if name.split("/")[-2] == EXACT]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         written = Path(folder) / path.name
         # onnxruntime advises on standard output.
@@ -87,9 +87,9 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def spread(names: Sequence[str]) -> list[str]:
-    """At most `SEEN` of `names`, evenly spaced."""
-    return list(names[:: max(1, -(-len(names) // SEEN))])
+def spread(names: Sequence[str], most: int = SEEN) -> list[str]:
+    """At most `most` of `names`, evenly spaced."""
+    return list(names[:: max(1, -(-len(names) // most))])
 
 
 def main() -> None:

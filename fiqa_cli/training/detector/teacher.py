@@ -1,134 +1,131 @@
-"""The teacher: an SCRFD network that gives its last features beside the faces that it finds."""
+"""The teacher: a detector that gives all its answers to a picture, and what its parts put out."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fiqa_cli.errors import FiqaError
-from fiqa_cli.networks.scrfd import STRIDES
-from fiqa_cli.training.detector.assignment import make_anchors
-from fiqa_cli.training.detector.labels import Faces, pairwise_iou
+from fiqa_cli.networks.scrfd import KINDS, STRIDES, Layout
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-    from onnxruntime import InferenceSession
-
-LEAST_SCORE = 0.3
-"""Score from which a box of the teacher is at least doubtful, and not background."""
-OVERLAP = 0.4
-"""IoU from which the weaker of two boxes is the same face, as in insightface."""
+    from onnx import GraphProto
 
 
-class Judgement(NamedTuple):
-    """What the teacher makes of a batch of N canvases."""
+class Answers(NamedTuple):
+    """Of N canvases with A anchors each, in the order of `Predictions`."""
 
-    features: list[NDArray[np.float32]]
-    """`[N, C, H / stride, W / stride]` of each level: what its score convolutions read."""
-    faces: list[Faces]
-    """Of each canvas, scored `LEAST_SCORE` or more."""
+    scores: Tensor
+    """`[N, A]` in [0, 1]."""
+    distances: Tensor
+    """`[N, A, 4]`, in strides."""
+    landmarks: Tensor
+    """`[N, A, 10]`, in strides."""
 
-
-def read_teacher(path: Path) -> tuple["ModelProto", list[str]]:
-    """The ONNX model, made to take any size and batch, and the names of its last features.
-
-    They are what its score convolutions read, stride 8 first. Raises `FiqaError` if its layers are
-    not named as insightface names them.
-    """
-    import onnx
-
-    model = onnx.load(str(path))
-    shape = model.graph.input[0].type.tensor_type.shape.dim
-    for axis in (0, 2, 3):
-        shape[axis].Clear()
-        shape[axis].dim_param = f"axis_{axis}"
-    names = [
-        node.input[0]
-        for node in model.graph.node
-        if len(node.input) > 1 and "stride_cls" in node.input[1] and "weight" in node.input[1]
-    ]
-    if len(names) != len(STRIDES):
-        raise FiqaError(
-            f"{path.name} shows no features to imitate: the phases after the third need one of "
-            "insightface's SCRFD detectors as teacher"
-        )
-    for output in model.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    return model, names
-
-
-def start(model: "ModelProto", threads: int) -> "InferenceSession":
-    """Run `model` on CPU with so many threads, 0: one per core."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    def to(self, device: torch.device) -> "Answers":
+        """The same on another device."""
+        return Answers(*(value.to(device) for value in self))
 
 
 class Teacher:
-    """An SCRFD network with landmarks, run at any size of canvas and any batch."""
+    """A detector with the nine outputs of insightface's SCRFD, run at any size and batch."""
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        """Load the ONNX file `path`; `threads` of each run, 0: one per core.
-
-        Raises `FiqaError` if its layers are not named as insightface names them.
-        """
+    def __init__(self, path: Path) -> None:
+        """Load the ONNX file `path`, to run in one thread."""
         import onnx
+        import onnxruntime
 
-        model, names = read_teacher(path)
-        for name in names:
+        model = onnx.load(str(path))
+        shape = model.graph.input[0].type.tensor_type.shape.dim
+        for axis in (0, 2, 3):
+            shape[axis].Clear()
+            shape[axis].dim_param = f"axis_{axis}"
+        for output in model.graph.output:
+            output.type.tensor_type.ClearField("shape")
+        parts = part_names(model.graph)
+        for name in parts:
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
         self.input = model.graph.input[0].name
-        self.session = start(model, threads)
-
-    def __call__(self, images: Tensor) -> Judgement:
-        """Judge canvases, uint8 `[N, 3, H, W]` RGB, sides multiples of 32."""
-        pixels = (images.numpy().astype(np.float32) - 127.5) / 128
-        found = self.session.run(None, {self.input: pixels})
-        levels = len(STRIDES)
-        scores, distances, landmarks = (
-            np.concatenate(found[kind * levels : (kind + 1) * levels], axis=1) for kind in range(3)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        anchors = make_anchors(*images.shape[2:])
-        centres, strides = anchors.centres.numpy(), anchors.strides.numpy()[:, None]
-        faces = []
-        for score, distance, landmark in zip(scores[..., 0], distances, landmarks, strict=True):
-            sure = score >= LEAST_SCORE
-            centre, reach = centres[sure], distance[sure] * strides[sure]
-            boxes = np.concatenate([centre - reach[:, :2], centre + reach[:, 2:]], 1)
-            points = centre[:, None] + (landmark[sure] * strides[sure]).reshape(-1, 5, 2)
-            faces.append(strongest(Faces(boxes, points, score[sure])))
-        return Judgement(found[3 * levels :], faces)
+        blank = np.zeros((1, 3, 64, 64), np.float32)
+        first, *_ = found = self.session.run(None, {self.input: blank})
+        self.layout = _layout(found[len(KINDS) * len(STRIDES) :]) if parts else None
+        """Of a network whose parts can put out what this one's do, if there is one."""
+        # Without an axis for pictures, some put the rows of a batch picture by picture, others
+        # place by place.
+        self.at_once = first.ndim == 3
+
+    def __call__(self, pictures: Tensor) -> tuple[Answers, list[Tensor]]:
+        """The answers to pictures `[N, 3, H, W]` RGB, (x − 127.5) / 128, sides multiples of 32.
+
+        Beside them what each of `Scrfd.parts` ought to put out, or nothing without a `layout`.
+        """
+        runs = [
+            self.session.run(None, {self.input: group.contiguous().numpy()})
+            for group in torch.split(pictures, len(pictures) if self.at_once else 1)
+        ]
+        found = [np.concatenate(outputs) for outputs in zip(*runs, strict=True)]
+        levels, kinds = len(STRIDES), []
+        for place, width in enumerate(KINDS):
+            rows = found[place * levels : (place + 1) * levels]
+            shaped = [np.reshape(level, (len(pictures), -1, width)) for level in rows]
+            kinds.append(torch.from_numpy(np.concatenate(shaped, axis=1)))
+        scores, distances, landmarks = kinds
+        parts = found[len(KINDS) * levels :] if self.layout else []
+        return Answers(scores[..., 0], distances, landmarks), [torch.from_numpy(x) for x in parts]
 
 
-def strongest(faces: Faces) -> Faces:
-    """Drop every face that overlaps a stronger one by an IoU of `OVERLAP`; strongest first."""
-    left = np.argsort(-faces.scores, kind="stable")
-    overlap, kept = pairwise_iou(faces.boxes, faces.boxes), []
-    while len(left):
-        kept.append(left[0])
-        left = left[1:][overlap[left[0], left[1:]] < OVERLAP]
-    chosen = np.array(kept, dtype=np.int64)
-    return Faces(faces.boxes[chosen], faces.landmarks[chosen], faces.scores[chosen])
+def part_names(graph: "GraphProto") -> list[str]:
+    """The tensors of insightface's SCRFD that `Scrfd.parts` gives, in its order.
 
-
-def settle(labels: Faces, judged: Faces) -> Faces:
-    """The faces that a canvas demands: those that the teacher sees on it.
-
-    Faces that only the `labels` of the photos on it know are doubtful: they score at most
-    `LEAST_SCORE`.
+    The stem ends in the maximum over places, a block in a ReLU after a sum; a trunk is what the
+    predictions read, a level of the pyramid what its convolutions and ReLUs read. Empty for
+    networks that are made of other blocks, or whose layers are not named as insightface's.
     """
-    overlap = pairwise_iou(labels.boxes, judged.boxes)
-    unseen = labels.select(np.asarray(overlap.max(1, initial=0) < 0.5))
-    weak = np.minimum(unseen.scores, np.float32(LEAST_SCORE))
-    return Faces(
-        np.concatenate([judged.boxes, unseen.boxes]),
-        np.concatenate([judged.landmarks, unseen.landmarks]),
-        np.concatenate([judged.scores, weak]),
+    source = {output: node for node in graph.node for output in node.output}
+    pools = [node.output[0] for node in graph.node if node.op_type == "MaxPool"]
+    blocks = [
+        node.output[0]
+        for node in graph.node
+        if node.op_type == "Relu" and source[node.input[0]].op_type == "Add"
+    ]
+    trunks = [
+        node.input[0]
+        for node in graph.node
+        if len(node.input) > 1 and "stride_cls" in node.input[1] and "weight" in node.input[1]
+    ]
+    if len(pools) != 1 or not blocks or len(trunks) != len(STRIDES):
+        return []
+    levels = []
+    for name in trunks:
+        while name in source and source[name].op_type == "Relu":
+            name = source[source[name].input[0]].input[0]
+        levels.append(name)
+    return [*pools, *blocks, *levels, *trunks]
+
+
+def _layout(parts: Sequence[NDArray[np.float32]]) -> Layout | None:
+    """The layout of the network whose parts put this out for a picture of 64 pixels."""
+    count = len(STRIDES)
+    (stem, *blocks), levels, trunks = (
+        parts[: -2 * count],
+        parts[-2 * count : -count],
+        parts[-count:],
     )
+    shapes = Counter((64 // block.shape[2], block.shape[1]) for block in blocks)
+    strides = [stride for stride, _ in shapes]
+    pyramid, head = ({part.shape[1] for part in some} for some in (levels, trunks))
+    widths = len(pyramid), len(head)
+    stages = tuple((channels, found) for (_, channels), found in shapes.items())
+    if strides != [4, *STRIDES] or stages[0][0] != stem.shape[1] or widths != (1, 1):
+        return None
+    return Layout(stages, *pyramid, *head)
