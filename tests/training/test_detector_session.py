@@ -1,6 +1,7 @@
 """A detector from a folder of photos to a package that scores, and what happens on the way."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,9 @@ from torch.nn import functional as F
 from fiqa_cli.errors import FiqaError
 from fiqa_cli.faces.detector import Detector
 from fiqa_cli.networks.scrfd import Layout
-from fiqa_cli.training.detector import batches
-from fiqa_cli.training.detector.labels import load_labels
+from fiqa_cli.training.detector import batches, session
+from fiqa_cli.training.detector.evaluate import Agreement
+from fiqa_cli.training.detector.labels import Detect, load_labels
 from fiqa_cli.training.detector.recipe import DetectorRecipe
 from fiqa_cli.training.detector.session import find_teacher, train_detector
 from fiqa_cli.training.loop import Report
@@ -126,6 +128,31 @@ def test_another_recipe_or_other_photos_are_refused(
         train_detector(recipe(photos, seed=1), whole[0], CPU)
     with pytest.raises(FiqaError, match="another photos"):
         train_detector(recipe(photos / "more"), whole[0], CPU)
+
+
+@pytest.mark.parametrize(("monitored", "trained"), [(0.4, 0.6), (0.6, 0.4)])
+def test_the_point_has_few_false_boxes_on_monitored_photos_and_on_those_trained_on(
+    monitored: float,
+    trained: float,
+    whole: tuple[Path, list[Report]],
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def found(
+        folder: Path, names: Sequence[str], teacher: Detect, own: Detect, points: Sequence[float]
+    ) -> list[Agreement]:
+        least = monitored if len(names) == 1 else trained
+        false = [float(point < least) for point in points]
+        return [
+            Agreement(point, len(names), 1, 1.0, 1.0, share, share, 0.0, 0.0)
+            for point, share in zip(points, false, strict=True)
+        ]
+
+    shutil.copytree(whole[0], tmp_path / "out")
+    monkeypatch.setattr(session, "compare", found)
+    train_detector(recipe(photos), tmp_path / "out", CPU)
+    assert "a raw score of 0.60" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_photos_without_faces_are_refused(tmp_path: Path) -> None:
